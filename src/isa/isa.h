@@ -1,0 +1,29 @@
+/*
+ * What a guest CPU is, for those who do not care which: the VM, the engines' shared parts, the
+ * debugger. One const table for each architecture.
+ */
+#ifndef DOPPEL_ISA_ISA_H
+#define DOPPEL_ISA_ISA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/compiler.h"
+#include "state/state.h"
+
+struct isa_ops {
+    const char *name;               /* "x86_64" */
+    const struct state_desc *state; /* the CPU's architectural state */
+    void *(*cpu_create)(unsigned id);
+    void (*cpu_destroy)(void *cpu);
+    /* Power-on state. The boot processor runs afterwards, the others wait for their start message. */
+    void (*cpu_reset)(void *cpu);
+    gva_t (*pc)(const void *cpu);
+    /* One line for the failure report and the console menu. */
+    void (*describe)(const void *cpu, char *buf, uint32_t len);
+};
+
+extern const struct isa_ops isa_x86;
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * A virtual machine as an object: it owns everything of one guest, and several fit in one process.
+ */
+#ifndef DOPPEL_VM_VM_H
+#define DOPPEL_VM_VM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/evloop.h"
+#include "base/guest_clock.h"
+#include "bus/io.h"
+#include "dev/dev.h"
+#include "engine/engine.h"
+#include "isa/isa.h"
+#include "mem/guest_mem.h"
+#include "vm/vcpu.h"
+
+enum { VM_MAX_VCPUS = 8 };
+
+/* How a machine ended; the command turns it into the process's exit status. */
+enum vm_end {
+    VM_RUNNING,
+    VM_POWERED_OFF,
+    VM_RESET_REQUESTED, /* with no_reboot */
+    VM_DEBUG_EXIT,
+    VM_FAILED,
+    VM_SAVED, /* state written, machine stopped on request */
+    VM_QUIT,  /* the user asked (Ctrl-A x, SIGTERM) */
+};
+
+struct vm;
+
+/* What the board contributes. All run on the thread that calls the vm_* function. */
+struct board_ops {
+    const char *name;
+    /* Devices are reset by the VM; this puts the loaded kernel's entry state into the CPUs. */
+    int (*boot)(struct vm *vm, struct error *err);
+    void (*destroy)(struct vm *vm);
+};
+
+struct vm {
+    char name[64];
+    unsigned nvcpus;
+    struct vcpu vcpus[VM_MAX_VCPUS];
+    const struct isa_ops *isa;
+    const struct engine_ops *engine;
+    void *engine_priv;
+    const struct board_ops *board;
+    void *board_priv;
+
+    struct guest_mem mem;
+    struct io_space mmio, pio;
+    struct evloop *loop;
+    struct guest_clock clock;
+    struct dev_host host; /* what devices are given */
+    struct list devices;  /* struct dev.link, in creation order */
+
+    bool no_reboot;
+    /* Guarded by `lock`: */
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    unsigned nparked;       /* vCPUs waiting in the pause point */
+    unsigned pause_depth;   /* > 0: vCPUs must park */
+    enum vm_end end;
+    uint32_t debug_value;
+    struct error failure;
+    bool reset_pending;
+
+    /* Stop-the-world among running vCPUs (page-crossing atomics, code page protection). */
+    pthread_mutex_t exclusive_lock;
+    uint64_t start_ns;      /* host time of vm_start */
+    _Atomic uint64_t boot_ns[8]; /* milestones, see vm_milestone() */
+};
+
+/* Everything but devices: memory, bus, loop, vCPUs on the engine. The board fills the rest. */
+struct vm_params {
+    const char *name;
+    unsigned nvcpus;
+    uint64_t ram_size; /* bytes of memfd to reserve (RAM and ROMs) */
+    const struct isa_ops *isa;
+    const struct engine_ops *engine;
+    bool no_reboot;
+};
+
+int vm_init(struct vm *vm, const struct vm_params *p, struct error *err) must_check;
+/* After the board has added memory slots: engine and vCPUs. */
+int vm_init_cpus(struct vm *vm, struct error *err) must_check;
+void vm_destroy(struct vm *vm);
+void vm_add_device(struct vm *vm, struct dev *d);
+
+/* Reset devices and CPUs, let the board load the boot state, and start the vCPU threads.
+ * `resumed`: state was loaded instead, so no reset. Returns when all threads run. */
+int vm_start(struct vm *vm, bool resumed, struct error *err) must_check;
+/* Wait for the end; threads are joined, devices quiet. */
+enum vm_end vm_wait(struct vm *vm);
+/* Ask for the end, from any thread (not a vCPU's lock holder). */
+void vm_end_request(struct vm *vm, enum vm_end end);
+void vm_fail(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
+
+/* Nested: all vCPUs parked, clock stopped, devices quiesced between pause and resume.
+ * Not from a vCPU thread. */
+void vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+
+/*
+ * Stop all other vCPUs at an instruction boundary, from a vCPU's thread inside engine run();
+ * pairs with vm_exclusive_end(). Engines that never need it do not call it.
+ */
+void vm_exclusive_begin(struct vcpu *self);
+void vm_exclusive_end(struct vcpu *self);
+/* Engine run() calls these around guest execution, so that exclusive sections know who runs. */
+void vm_exclusive_enter_guest(struct vcpu *self);
+void vm_exclusive_leave_guest(struct vcpu *self);
+
+/* Save/load all sections of a paused VM: CPUs, devices, clock, RAM. */
+int vm_save(struct vm *vm, int fd, const char *config_json, struct error *err) must_check;
+
+#endif
