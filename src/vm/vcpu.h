@@ -38,6 +38,7 @@ struct vcpu {
     pthread_mutex_t sleep_lock;
     pthread_cond_t sleep_cond;
     _Atomic bool asleep;
+    _Atomic bool in_guest; /* vm/exclusive.h */
     struct vcpu_stats stats;
 };
 

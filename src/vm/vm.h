@@ -70,8 +70,9 @@ struct vm {
     struct error failure;
     bool reset_pending;
 
-    /* Stop-the-world among running vCPUs (page-crossing atomics, code page protection). */
+    /* Stop-the-world among running vCPUs: vm/exclusive.h. */
     pthread_mutex_t exclusive_lock;
+    _Atomic bool stopping;
     uint64_t start_ns;      /* host time of vm_start */
     _Atomic uint64_t boot_ns[8]; /* milestones, see vm_milestone() */
 };
@@ -105,16 +106,6 @@ void vm_fail(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
  * Not from a vCPU thread. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
-
-/*
- * Stop all other vCPUs at an instruction boundary, from a vCPU's thread inside engine run();
- * pairs with vm_exclusive_end(). Engines that never need it do not call it.
- */
-void vm_exclusive_begin(struct vcpu *self);
-void vm_exclusive_end(struct vcpu *self);
-/* Engine run() calls these around guest execution, so that exclusive sections know who runs. */
-void vm_exclusive_enter_guest(struct vcpu *self);
-void vm_exclusive_leave_guest(struct vcpu *self);
 
 /* Save/load all sections of a paused VM: CPUs, devices, clock, RAM. */
 int vm_save(struct vm *vm, int fd, const char *config_json, struct error *err) must_check;

@@ -158,7 +158,7 @@ struct x86_cpu {
     uint64_t code_base;         /* rip of the current block's page start (rip - page offset) */
     uint64_t zero;              /* base/index register "none" reads this: gpr-relative, see op.h */
     _Atomic uint32_t attention; /* non-zero: leave at the next block boundary */
-    bool seg_check;             /* not flat: memory operands check segment limits */
+    uint32_t exec_ctx;          /* derived: what decoding and fetching depend on, see trap.c */
 
     STATE_MEMBERS(X86_CPU_STATE) /* wire state */
 

@@ -46,7 +46,7 @@ enum x86_opkind {
 
 enum x86_access { X86_R = 1, X86_W = 2, X86_RW = 3 }; /* 0: named, not accessed (LEA, NOP, INVLPG) */
 
-enum x86_seg { X86_SEG_ES, X86_SEG_CS, X86_SEG_SS, X86_SEG_DS, X86_SEG_FS, X86_SEG_GS };
+enum x86_seg_id { X86_SEG_ES, X86_SEG_CS, X86_SEG_SS, X86_SEG_DS, X86_SEG_FS, X86_SEG_GS };
 
 enum { X86_REG_RIP = 16, X86_REG_NONE = 17 };      /* in base and index */
 enum { X86_GPR_AH = 16, X86_GPR_CH, X86_GPR_DH, X86_GPR_BH }; /* in op[].reg, only with size 1 */

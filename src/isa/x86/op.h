@@ -84,6 +84,11 @@ struct x86_exec {
  */
 void x86_lower(struct x86_cpu *c, struct x86_op *op, const struct x86_insn *in, unsigned page_off);
 
+/* An op at `page_off` that raises `vector` (VEC_UD, or VEC_GP for an overlong instruction). */
+void x86_lower_fault(struct x86_cpu *c, struct x86_op *op, unsigned page_off, uint8_t vector);
+/* The op behind a block's last: goes on at `page_off`. Its len is 0; it is no instruction. */
+void x86_lower_end(struct x86_cpu *c, struct x86_op *op, unsigned page_off);
+
 #define X86_REG_OFF(n) ((uint16_t)(offsetof(struct x86_cpu, gpr) + 8 * (n)))
 
 #endif

@@ -42,6 +42,9 @@ void x86_update_mode(struct x86_cpu *c)
         c->code_mode = 64;
     else
         c->code_mode = cs->attr & ATTR_DB ? 32 : 16;
+    /* Protection and virtual-8086 mode decide which instructions exist, CPL which pages execute. */
+    c->exec_ctx = c->code_mode | (uint32_t)(c->cr0 & CR0_PE) << 8 |
+                  (c->rflags & FL_VM ? 1u << 9 : 0) | (c->cpl == 3 ? 1u << 10 : 0);
     x86_mmu_update_ctx(c);
 }
 

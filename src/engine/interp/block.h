@@ -1,0 +1,83 @@
+/*
+ * Decoded blocks: runs of executable instructions (struct x86_op) of one vCPU.
+ *
+ * Invariants
+ * 1. A block starts anywhere in a page and ends with that page at the latest; only its last
+ *    instruction may reach into the next page.
+ * 2. Blocks are keyed by guest-physical address and execution context, never by virtual address:
+ *    the same code mapped twice is decoded once.
+ * 3. A block is valid while the code generations of its pages are what they were when its bytes were
+ *    read; checked at every entry, so no other thread ever frees a block.
+ * 4. The jump cache maps (rip, address space, context) to a block; it may only name mappings that
+ *    the TLB could still prove.
+ * 5. All blocks of a vCPU die together when its arena is full or a native thunk was dropped.
+ */
+#ifndef DOPPEL_ENGINE_INTERP_BLOCK_H
+#define DOPPEL_ENGINE_INTERP_BLOCK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "engine/softmmu/softmmu.h"
+#include "isa/x86/op.h"
+
+enum {
+    BLOCK_MAX_OPS = 64,
+    JUMP_BITS = 12,
+    JUMP_ENTRIES = 1 << JUMP_BITS,
+    HASH_BITS = 16,
+    HASH_ENTRIES = 1 << HASH_BITS,
+};
+
+struct block {
+    gpa_t gpa;  /* of the first instruction */
+    gpa_t gpa2; /* page of the second half of the last instruction, or UINT64_MAX */
+    uint32_t ctx;
+    uint32_t gen, gen2;
+    _Atomic uint32_t *genp, *genp2; /* genp2 = genp when there is no second page */
+    struct block *next; /* in its hash chain */
+    uint32_t nops;
+    struct x86_op ops[]; /* nops, and the end op */
+};
+
+struct jump {
+    uint64_t rip;
+    uint64_t key; /* asid | context */
+    struct block *block;
+};
+
+struct block_cache {
+    struct softmmu *mmu;
+    uint8_t *arena;
+    size_t used;
+    struct jump *jumps;   /* JUMP_ENTRIES */
+    struct block **hash;  /* HASH_ENTRIES */
+    struct block *scratch; /* a lone instruction, not cached */
+    uint64_t native_generation;
+};
+
+int block_cache_init(struct block_cache *bc, struct softmmu *mmu, struct error *err) must_check;
+void block_cache_destroy(struct block_cache *bc);
+void block_cache_flush(struct block_cache *bc);
+/* The TLB dropped a page, or everything. */
+void block_cache_unmapped(struct block_cache *bc, gva_t va, bool all);
+
+/* The block at c->rip; raises the guest's fetch faults. NULL: code outside RAM. */
+struct block *block_find(struct block_cache *bc);
+/* One instruction at c->rip, decoded afresh. NULL as above. */
+struct block *block_single(struct block_cache *bc);
+
+static inline unsigned jump_index(uint64_t rip)
+{
+    /* A page's entries are 64 in a row, so that one page can be dropped. */
+    unsigned page = (rip >> GUEST_PAGE_SHIFT) & 63;
+    return page << 6 | ((rip ^ rip >> 6) & 63);
+}
+
+static inline bool block_valid(const struct block *b)
+{
+    return atomic_load_explicit(b->genp, memory_order_relaxed) == b->gen &&
+           atomic_load_explicit(b->genp2, memory_order_relaxed) == b->gen2;
+}
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * The interpreter engine: decoded blocks, run one instruction function after another.
+ *
+ * First stop of an instruction's journey on this engine: vm/run.c -> interp_run() -> block_find()
+ * (fetch through softmmu, decode, lower) -> exec_* functions -> next block. The architectural state
+ * is vcpu->cpu itself, so nothing is copied when state is saved or the engine changes.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include "engine/engine.h"
+#include "engine/interp/block.h"
+#include "isa/x86/native.h"
+#include "isa/x86/system.h"
+#include "isa/x86/trap.h"
+#include "vm/exclusive.h"
+#include "vm/vm.h"
+
+struct interp {
+    struct softmmu mmu;
+    struct block_cache blocks;
+    bool lone; /* the next instruction runs by itself: it stores into its own code page */
+};
+
+enum unwound { UNWOUND_NOT, UNWOUND_FAULT, UNWOUND_CODE_STORE };
+
+static void code_unmapped(void *opaque, gva_t va, bool all)
+{
+    block_cache_unmapped(opaque, va, all);
+}
+
+static int interp_probe(struct error *err)
+{
+    (void)err;
+    return 0;
+}
+
+static void code_changed(struct vm *vm, gpa_t page)
+{
+    (void)vm;
+    (void)page; /* generations in mem/ say it all */
+}
+
+static int interp_vm_init(struct vm *vm, struct error *err)
+{
+    (void)vm;
+    (void)err;
+    return 0;
+}
+
+static void interp_vm_destroy(struct vm *vm)
+{
+    (void)vm;
+}
+
+static int interp_vcpu_init(struct vcpu *v, struct error *err)
+{
+    struct x86_cpu *c = v->cpu;
+    struct interp *it = calloc(1, sizeof(*it));
+    if (!it)
+        return error_set(err, ENOMEM, "there is no memory for a virtual CPU");
+    v->engine_priv = it;
+    int r = x86_native_create(&c->native, err);
+    if (r < 0)
+        return r;
+    it->mmu.code_unmapped = code_unmapped;
+    it->mmu.opaque = &it->blocks;
+    r = block_cache_init(&it->blocks, &it->mmu, err);
+    if (r < 0)
+        return r;
+    softmmu_init(&it->mmu, v, &v->vm->mem);
+    x86_update_mode(c);
+    c->slow->context_changed(c);
+    return 0;
+}
+
+static void interp_vcpu_destroy(struct vcpu *v)
+{
+    struct interp *it = v->engine_priv;
+    struct x86_cpu *c = v->cpu;
+    if (!it)
+        return;
+    x86_native_destroy(c->native);
+    block_cache_destroy(&it->blocks);
+    free(it);
+    v->engine_priv = NULL;
+}
+
+static void interp_kick(struct vcpu *v)
+{
+    x86_want_attention(v->cpu, X86_ATTN_REQUEST);
+}
+
+static void run_block(struct interp *it, struct x86_cpu *c, const struct block *b)
+{
+    const struct x86_op *op = b->ops;
+    c->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
+    it->mmu.code = &b->gpa;
+    do {
+        c->op = op;
+        op = op->fn(c, op);
+    } while (op);
+    c->icount += (uint64_t)(c->op - b->ops) + (c->op->len != 0);
+    c->op = NULL;
+}
+
+/* Run blocks until something wants attention. NULL rip memory: false. */
+static bool run_blocks(struct interp *it, struct x86_cpu *c)
+{
+    while (likely(!atomic_load_explicit(&c->attention, memory_order_relaxed))) {
+        const struct jump *j = &it->blocks.jumps[jump_index(c->rip)];
+        const struct block *b = j->block;
+        if (unlikely(j->rip != c->rip || j->key != (c->asid | c->exec_ctx) || !block_valid(b))) {
+            b = block_find(&it->blocks);
+            if (!b)
+                return false;
+        }
+        run_block(it, c, b);
+    }
+    return true;
+}
+
+/* One instruction by itself: single step, interrupt shadow, stores into its own page. */
+static bool run_lone(struct interp *it, struct x86_cpu *c)
+{
+    const struct block *b = block_single(&it->blocks);
+    if (!b)
+        return false;
+    it->mmu.may_store_code = true;
+    run_block(it, c, b);
+    it->mmu.may_store_code = false;
+    return true;
+}
+
+/* Outcome of one look at what wants attention. */
+enum service { SERVICE_GO_ON, SERVICE_LEAVE, SERVICE_SHUTDOWN, SERVICE_NO_CODE };
+
+static enum service leave(struct vm_exit *exit, enum vm_exit_reason why)
+{
+    exit->reason = why;
+    return SERVICE_LEAVE;
+}
+
+static bool can_interrupt(const struct x86_cpu *c)
+{
+    return (c->rflags & FL_IF) && c->env.irq_pending(c->env.irq);
+}
+
+static bool wakes(const struct x86_cpu *c)
+{
+    return (c->nmi_pending && !c->nmi_masked) || can_interrupt(c);
+}
+
+static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
+{
+    bool ok = true;
+    if (c->nmi_pending && !c->nmi_masked) {
+        c->nmi_pending = false;
+        ok = x86_deliver(c, EVENT_NMI, VEC_NMI);
+    } else if (can_interrupt(c)) {
+        int vector = c->env.irq_ack(c->env.irq);
+        if (vector >= 0) {
+            st->interrupts++;
+            ok = x86_deliver(c, EVENT_EXTERNAL, (uint8_t)vector);
+        }
+        x86_want_attention(c, X86_ATTN_STATE); /* there may be more */
+    }
+    return ok ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
+}
+
+/* TF was set when the instruction began: #DB behind it. [SDM 3B 18.3.1.4] */
+static enum service single_step(struct interp *it, struct x86_cpu *c)
+{
+    if (!run_lone(it, c))
+        return SERVICE_NO_CODE;
+    c->dr[6] |= 0x4000;
+    x86_want_attention(c, X86_ATTN_STATE);
+    return x86_deliver(c, EVENT_TRAP, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
+}
+
+static enum service shadowed(struct interp *it, struct x86_cpu *c)
+{
+    c->inhibit = 0;
+    x86_want_attention(c, X86_ATTN_STATE);
+    return run_lone(it, c) ? SERVICE_GO_ON : SERVICE_NO_CODE;
+}
+
+static void stopped_world(struct vcpu *v)
+{
+    vm_exclusive_leave_guest(v);
+    vm_exclusive_enter_guest(v);
+}
+
+static enum service service(struct vcpu *v, struct vm_exit *exit)
+{
+    struct interp *it = v->engine_priv;
+    struct x86_cpu *c = v->cpu;
+    atomic_exchange_explicit(&c->attention, 0, memory_order_acquire);
+    uint32_t req = vcpu_take(v, VCPU_REQ_INTERRUPT | VCPU_REQ_EXCLUSIVE | VCPU_REQ_NMI);
+    if (req & VCPU_REQ_EXCLUSIVE)
+        stopped_world(v);
+    if (req & VCPU_REQ_NMI)
+        c->nmi_pending = true;
+    if (atomic_load(&v->requests) & (VCPU_REQ_PAUSE | VCPU_REQ_STOP | VCPU_REQ_INIT | VCPU_REQ_SIPI))
+        return leave(exit, EXIT_INTERRUPTED);
+    if (c->run_state == X86_WAIT_SIPI)
+        return leave(exit, EXIT_HALT);
+    if (c->run_state == X86_HALTED) {
+        if (!wakes(c))
+            return leave(exit, EXIT_HALT);
+        c->run_state = X86_RUNNING;
+    }
+    if (it->lone) {
+        it->lone = false;
+        x86_want_attention(c, X86_ATTN_STATE);
+        return run_lone(it, c) ? SERVICE_GO_ON : SERVICE_NO_CODE;
+    }
+    if (c->inhibit)
+        return shadowed(it, c);
+    if (wakes(c))
+        return deliver_events(c, &v->stats);
+    if (c->rflags & FL_TF)
+        return single_step(it, c);
+    return SERVICE_GO_ON;
+}
+
+static void fail_no_code(struct vcpu *v, struct vm_exit *exit)
+{
+    char where[300];
+    exit->reason = EXIT_FAILED;
+    v->vm->isa->describe(v->cpu, where, sizeof(where));
+    error_set(&exit->error, EFAULT, "CPU %u executes where there is no memory: %s", v->id, where);
+}
+
+/* Guest code until there is a reason to leave. */
+static void run_until_exit(struct vcpu *v, struct vm_exit *exit)
+{
+    struct interp *it = v->engine_priv;
+    struct x86_cpu *c = v->cpu;
+    enum service s = SERVICE_GO_ON;
+    while (s == SERVICE_GO_ON) {
+        if (!run_blocks(it, c))
+            s = SERVICE_NO_CODE;
+        else
+            s = service(v, exit);
+    }
+    if (s == SERVICE_SHUTDOWN)
+        exit->reason = EXIT_SHUTDOWN;
+    else if (s == SERVICE_NO_CODE)
+        fail_no_code(v, exit);
+}
+
+/* Instructions of the current block that retired before the one that unwound. */
+static void count_partial(struct interp *it, struct x86_cpu *c)
+{
+    const struct block *b = it->mmu.code ? container_of(it->mmu.code, struct block, gpa) : NULL;
+    if (c->op && b)
+        c->icount += (uint64_t)(c->op - b->ops);
+}
+
+static void interp_run(struct vcpu *v, struct vm_exit *exit)
+{
+    struct interp *it = v->engine_priv;
+    struct x86_cpu *c = v->cpu;
+    vm_exclusive_enter_guest(v);
+    x86_want_attention(c, X86_ATTN_STATE);
+    bool alive = true;
+    switch ((enum unwound)setjmp(c->unwind)) {
+    case UNWOUND_NOT:
+        break;
+    case UNWOUND_FAULT:
+        count_partial(it, c);
+        it->mmu.may_store_code = false;
+        it->lone = false;
+        v->stats.exceptions++;
+        alive = x86_deliver_pending(c);
+        break;
+    case UNWOUND_CODE_STORE:
+        count_partial(it, c);
+        c->op = NULL;
+        it->lone = true;
+        x86_want_attention(c, X86_ATTN_STATE);
+        break;
+    }
+    if (alive)
+        run_until_exit(v, exit);
+    else
+        exit->reason = EXIT_SHUTDOWN;
+    v->stats.instructions = c->icount;
+    vm_exclusive_leave_guest(v);
+}
+
+static int interp_state_get(struct vcpu *v, struct error *err)
+{
+    (void)v;
+    (void)err;
+    return 0;
+}
+
+/* Registers changed behind our back: nothing cached about them may stay. */
+static int interp_state_put(struct vcpu *v, struct error *err)
+{
+    struct interp *it = v->engine_priv;
+    struct x86_cpu *c = v->cpu;
+    (void)err;
+    softmmu_flush_everything(&it->mmu);
+    block_cache_flush(&it->blocks);
+    x86_update_mode(c);
+    c->slow->context_changed(c);
+    x86_want_attention(c, X86_ATTN_STATE);
+    return 0;
+}
+
+const struct engine_ops engine_interp = {
+    .name = "interp",
+    .caps = 0,
+    .probe = interp_probe,
+    .vm_init = interp_vm_init,
+    .vm_destroy = interp_vm_destroy,
+    .vcpu_init = interp_vcpu_init,
+    .vcpu_destroy = interp_vcpu_destroy,
+    .run = interp_run,
+    .kick = interp_kick,
+    .state_get = interp_state_get,
+    .state_put = interp_state_put,
+    .code_changed = code_changed,
+};

@@ -1,0 +1,449 @@
+/*
+ * TLB fills and the slow paths behind them.
+ */
+#include "engine/softmmu/softmmu.h"
+
+#include <string.h>
+
+#include "isa/x86/mmu.h"
+#include "isa/x86/trap.h"
+#include "vm/exclusive.h"
+
+static struct softmmu *mmu_of(const struct x86_cpu *c)
+{
+    return c->slow_opaque;
+}
+
+static _Noreturn void fault(struct x86_cpu *c, gva_t va, const struct x86_walk *w)
+{
+    if (w->noncanonical)
+        x86_raise_gp(c, 0);
+    x86_raise_pf(c, va, w->error);
+}
+
+static struct tlb_entry *slot_of(struct softmmu *s, unsigned ctx, gva_t va)
+{
+    return &s->tlb[ctx].e[(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+}
+
+static void note_large(struct softmmu *s, gva_t va, uint64_t size)
+{
+    unsigned half = va >> 63;
+    gva_t mask = ~(size - 1);
+    if (s->large_mask[half] == 0) {
+        s->large_mask[half] = mask;
+        s->large_base[half] = va & mask;
+        return;
+    }
+    /* Widen until the old range and the new page agree. */
+    gva_t m = s->large_mask[half] & mask;
+    while ((s->large_base[half] ^ va) & m)
+        m <<= 1;
+    s->large_mask[half] = m;
+    s->large_base[half] &= m;
+}
+
+/* Put the page at `va` into the TLB of the current context as far as it is plain RAM. */
+static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const struct x86_walk *w,
+                 const struct mem_slot *slot)
+{
+    struct x86_cpu *c = s->cpu;
+    struct tlb_entry *e = slot_of(s, c->mmu_ctx, va);
+    uint64_t tag = TLB_VPN(va) | c->asid, page = (w->gpa - slot->base) >> GUEST_PAGE_SHIFT;
+    const uint8_t *host = slot->host + (page << GUEST_PAGE_SHIFT);
+    uint8_t flags = atomic_load_explicit(&slot->page_flags[page], memory_order_acquire);
+    s->vcpu->stats.tlb_fills++;
+    /* Instruction fetches prove execute permission only, data accesses read permission only. */
+    bool same = e->addend == (uintptr_t)host - (va & GUEST_PAGE_MASK);
+    uint64_t old_exec = same ? e->exec : TLB_INVALID, old_read = same ? e->read : TLB_INVALID;
+    e->addend = (uintptr_t)host - (va & GUEST_PAGE_MASK);
+    e->read = kind == ACCESS_EXEC ? (old_read == tag ? tag : TLB_INVALID) : tag;
+    e->exec = kind == ACCESS_EXEC ? tag : (old_exec == tag ? tag : TLB_INVALID);
+    bool write = kind == ACCESS_WRITE && w->write && !slot->readonly &&
+                 !(flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN));
+    if (write)
+        e->write = tag;
+    else if (!same || e->write != tag || (flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN)))
+        e->write = TLB_INVALID;
+    if (w->size > GUEST_PAGE_SIZE)
+        note_large(s, va, w->size);
+}
+
+/* Translate; fills the TLB. NULL slot: MMIO. Raises faults. */
+static const struct mem_slot *translate(struct softmmu *s, gva_t va, enum x86_access_kind kind,
+                                        gpa_t *gpa)
+{
+    struct x86_walk w;
+    struct x86_cpu *c = s->cpu;
+    if (!x86_mmu_walk(c, va, kind, c->mmu_ctx, &w))
+        fault(c, va, &w);
+    const struct mem_slot *slot = guest_mem_slot(s->mem, w.gpa);
+    if (slot)
+        fill(s, va, kind, &w, slot);
+    *gpa = w.gpa;
+    return slot;
+}
+
+static uint8_t *host_of(const struct mem_slot *slot, gpa_t gpa)
+{
+    return slot->host + (gpa - slot->base);
+}
+
+static uint64_t read_host(const uint8_t *p, unsigned size)
+{
+    uint64_t v = 0;
+    switch (size) {
+    case 1:
+        return *(const volatile uint8_t *)p;
+    case 2:
+        return *(const volatile uint16_t *)p;
+    case 4:
+        return *(const volatile uint32_t *)p;
+    case 8:
+        return *(const volatile uint64_t *)p;
+    default:
+        memcpy(&v, p, size);
+        return v;
+    }
+}
+
+static void write_host(uint8_t *p, unsigned size, uint64_t v)
+{
+    switch (size) {
+    case 1:
+        *(volatile uint8_t *)p = v;
+        break;
+    case 2:
+        *(volatile uint16_t *)p = v;
+        break;
+    case 4:
+        *(volatile uint32_t *)p = v;
+        break;
+    case 8:
+        *(volatile uint64_t *)p = v;
+        break;
+    default:
+        memcpy(p, &v, size);
+        break;
+    }
+}
+
+static uint64_t load_page(struct softmmu *s, gva_t va, unsigned size)
+{
+    gpa_t gpa;
+    const uint8_t *p = tlb_read_ptr(s->cpu, va, size);
+    if (p)
+        return read_host(p, size);
+    const struct mem_slot *slot = translate(s, va, ACCESS_READ, &gpa);
+    if (slot)
+        return read_host(host_of(slot, gpa), size);
+    s->vcpu->stats.exit_mmio++;
+    return s->cpu->env.mmio_read(s->cpu->env.machine, gpa, size);
+}
+
+/*
+ * A store into a page that holds decoded code, or a clean one. If it is the executing block's own
+ * page, the block must not go on with stale instructions: unwind, and the engine runs this
+ * instruction alone, with may_store_code set.
+ */
+static void store_flagged(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
+{
+    gpa_t page = gpa & GUEST_PAGE_MASK;
+    bool own = s->code && (page == (s->code[0] & GUEST_PAGE_MASK) || page == s->code[1]);
+    if (own && !s->may_store_code) {
+        struct x86_cpu *c = s->cpu;
+        c->rip = op_rip(c, c->op);
+        if (c->exclusive)
+            c->slow->unlock(c);
+        x86_mmu_update_ctx(c);
+        longjmp(c->unwind, 2);
+    }
+    s->vcpu->stats.code_writes++;
+    if (gpa_write(s->mem, gpa, &v, size) < 0)
+        return; /* read-only memory ignores writes */
+}
+
+static void store_page(struct softmmu *s, gva_t va, unsigned size, uint64_t v)
+{
+    gpa_t gpa;
+    uint8_t *p = tlb_write_ptr(s->cpu, va, size);
+    if (p) {
+        write_host(p, size, v);
+        return;
+    }
+    const struct mem_slot *slot = translate(s, va, ACCESS_WRITE, &gpa);
+    if (!slot) {
+        s->vcpu->stats.exit_mmio++;
+        s->cpu->env.mmio_write(s->cpu->env.machine, gpa, size, v);
+        return;
+    }
+    p = tlb_write_ptr(s->cpu, va, size);
+    if (p)
+        write_host(p, size, v);
+    else
+        store_flagged(s, gpa, size, v);
+}
+
+/* Bytes of an access that lie on its first page. */
+static unsigned first_part(gva_t va, unsigned size)
+{
+    uint64_t left = GUEST_PAGE_SIZE - (va & (GUEST_PAGE_SIZE - 1));
+    return left < size ? (unsigned)left : size;
+}
+
+static uint64_t slow_load(struct x86_cpu *c, gva_t va, unsigned size)
+{
+    struct softmmu *s = mmu_of(c);
+    unsigned n = first_part(va, size);
+    s->vcpu->stats.slow_loads++;
+    if (n == size)
+        return load_page(s, va, size);
+    uint64_t low = load_page(s, va, n);
+    return low | load_page(s, va + n, size - n) << (8 * n);
+}
+
+/* Make sure a store to the page of `va` will not fault. */
+static void probe_write(struct softmmu *s, gva_t va)
+{
+    gpa_t gpa;
+    if (!tlb_write_ptr(s->cpu, va, 1))
+        (void)translate(s, va, ACCESS_WRITE, &gpa);
+}
+
+static void slow_store(struct x86_cpu *c, gva_t va, unsigned size, uint64_t v)
+{
+    struct softmmu *s = mmu_of(c);
+    unsigned n = first_part(va, size);
+    s->vcpu->stats.slow_stores++;
+    if (n == size) {
+        store_page(s, va, size, v);
+        return;
+    }
+    /* Both pages must be writable before a byte of either changes. */
+    probe_write(s, va);
+    probe_write(s, va + n);
+    store_page(s, va, n, v);
+    store_page(s, va + n, size - n, v >> (8 * n));
+}
+
+static void *slow_rmw_ptr(struct x86_cpu *c, gva_t va, unsigned size)
+{
+    struct softmmu *s = mmu_of(c);
+    unsigned n = first_part(va, size);
+    probe_write(s, va);
+    if (n != size) {
+        probe_write(s, va + n);
+        return NULL;
+    }
+    return tlb_write_ptr(c, va, size);
+}
+
+static void slow_read(struct x86_cpu *c, gva_t va, void *buf, unsigned len)
+{
+    struct softmmu *s = mmu_of(c);
+    uint8_t *out = buf;
+    while (len) {
+        unsigned n = first_part(va, len);
+        const uint8_t *p = tlb_read_ptr(c, va, n);
+        if (p) {
+            memcpy(out, p, n);
+        } else {
+            n = n > 8 ? 8 : n;
+            uint64_t v = load_page(s, va, n);
+            memcpy(out, &v, n);
+        }
+        out += n;
+        va += n;
+        len -= n;
+    }
+}
+
+static void slow_write(struct x86_cpu *c, gva_t va, const void *buf, unsigned len)
+{
+    struct softmmu *s = mmu_of(c);
+    const uint8_t *in = buf;
+    unsigned first = first_part(va, len);
+    probe_write(s, va);
+    if (first < len)
+        probe_write(s, va + first);
+    while (len) {
+        unsigned n = first_part(va, len);
+        uint8_t *p = tlb_write_ptr(c, va, n);
+        if (p) {
+            memcpy(p, in, n);
+        } else {
+            uint64_t v = 0;
+            n = n > 8 ? 8 : n;
+            memcpy(&v, in, n);
+            store_page(s, va, n, v);
+        }
+        in += n;
+        va += n;
+        len -= n;
+    }
+}
+
+static void slow_lock(struct x86_cpu *c)
+{
+    vm_exclusive_begin(c->vcpu);
+    c->exclusive = true;
+}
+
+static void slow_unlock(struct x86_cpu *c)
+{
+    c->exclusive = false;
+    vm_exclusive_end(c->vcpu);
+}
+
+void softmmu_flush_everything(struct softmmu *s)
+{
+    memset(s->tlb, 0xff, sizeof(s->tlb));
+    memset(s->space_cr3, 0xff, sizeof(s->space_cr3));
+    memset(s->large_mask, 0, sizeof(s->large_mask));
+    s->last_asid = 0;
+    s->vcpu->stats.tlb_flushes++;
+    s->code_unmapped(s->opaque, 0, true);
+}
+
+/* A number never used since the tables were last cleared. */
+static uint32_t new_asid(struct softmmu *s)
+{
+    if (s->last_asid == 0xffe)
+        softmmu_flush_everything(s);
+    return ++s->last_asid;
+}
+
+static void enter_space(struct softmmu *s, bool fresh)
+{
+    struct x86_cpu *c = s->cpu;
+    unsigned i = 0;
+    while (i < SOFTMMU_SPACES && s->space_cr3[i] != c->cr3)
+        i++;
+    if (i == SOFTMMU_SPACES) {
+        i = s->next_space++ % SOFTMMU_SPACES;
+        fresh = true;
+    }
+    if (fresh) {
+        uint32_t asid = new_asid(s); /* may clear the table of spaces */
+        s->space_cr3[i] = c->cr3;
+        s->space_asid[i] = asid;
+    }
+    c->asid = TLB_ASID(s->space_asid[i]);
+}
+
+static void flush_all(struct x86_cpu *c, bool keep_global)
+{
+    struct softmmu *s = mmu_of(c);
+    s->vcpu->stats.tlb_flushes++;
+    if (!keep_global)
+        memset(s->space_cr3, 0xff, sizeof(s->space_cr3));
+    enter_space(s, true);
+}
+
+static void flush_page(struct x86_cpu *c, gva_t va)
+{
+    struct softmmu *s = mmu_of(c);
+    unsigned half = va >> 63;
+    if (s->large_mask[half] && ((va ^ s->large_base[half]) & s->large_mask[half]) == 0) {
+        flush_all(c, false);
+        return;
+    }
+    for (unsigned ctx = 0; ctx < X86_MMU_CTXS; ctx++) {
+        struct tlb_entry *e = slot_of(s, ctx, va);
+        e->read = e->write = e->exec = TLB_INVALID;
+    }
+    s->code_unmapped(s->opaque, va, false);
+}
+
+static void context_changed(struct x86_cpu *c)
+{
+    enter_space(mmu_of(c), false);
+}
+
+static bool phys_load(void *opaque, gpa_t gpa, unsigned size, uint64_t *val)
+{
+    struct softmmu *s = opaque;
+    return gpa_load(s->mem, gpa, size, val) == 0;
+}
+
+static bool phys_store(void *opaque, gpa_t gpa, unsigned size, uint64_t val)
+{
+    struct softmmu *s = opaque;
+    return gpa_store(s->mem, gpa, size, val) == 0;
+}
+
+static int phys_cas(void *opaque, gpa_t gpa, unsigned size, uint64_t old, uint64_t val)
+{
+    struct softmmu *s = opaque;
+    int r = gpa_cas(s->mem, gpa, size, old, val);
+    return r < 0 ? -1 : r;
+}
+
+static const struct x86_mem_slow slow_ops = {
+    .load = slow_load,
+    .store = slow_store,
+    .rmw_ptr = slow_rmw_ptr,
+    .lock = slow_lock,
+    .unlock = slow_unlock,
+    .read = slow_read,
+    .write = slow_write,
+    .flush_all = flush_all,
+    .flush_page = flush_page,
+    .context_changed = context_changed,
+};
+
+static const struct x86_phys phys_ops = {phys_load, phys_store, phys_cas};
+
+void softmmu_init(struct softmmu *s, struct vcpu *v, struct guest_mem *mem)
+{
+    struct x86_cpu *c = v->cpu;
+    s->cpu = c;
+    s->vcpu = v;
+    s->mem = mem;
+    c->slow = &slow_ops;
+    c->phys = &phys_ops;
+    c->slow_opaque = s;
+    c->vcpu = v;
+    for (unsigned i = 0; i < X86_MMU_CTXS; i++)
+        c->tlbs[i] = &s->tlb[i];
+    softmmu_flush_everything(s);
+}
+
+/* Only for host addresses that came out of a slot. */
+static gpa_t gpa_of_host(const struct guest_mem *m, const uint8_t *p)
+{
+    for (unsigned i = 0; i < m->nslots; i++) {
+        const struct mem_slot *slot = &m->slots[i];
+        if (p >= slot->host && p < slot->host + slot->len)
+            return slot->base + (gpa_t)(p - slot->host);
+    }
+    return UINT64_MAX;
+}
+
+const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa)
+{
+    struct x86_cpu *c = s->cpu;
+    const struct tlb_entry *e = slot_of(s, c->mmu_ctx, va);
+    if (e->exec == (TLB_VPN(va) | c->asid)) {
+        const uint8_t *p = (const uint8_t *)(uintptr_t)(va + e->addend);
+        *gpa = gpa_of_host(s->mem, p);
+        return p;
+    }
+    const struct mem_slot *slot = translate(s, va, ACCESS_EXEC, gpa);
+    return slot ? host_of(slot, *gpa) : NULL;
+}
+
+void softmmu_drop_write(struct softmmu *s, const uint8_t *host)
+{
+    for (unsigned ctx = 0; ctx < X86_MMU_CTXS; ctx++) {
+        for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+            struct tlb_entry *e = &s->tlb[ctx].e[i];
+            if (e->write == TLB_INVALID)
+                continue;
+            /* The address-space number in the tag's top bits is shifted out. */
+            gva_t va = e->write << GUEST_PAGE_SHIFT;
+            if (va + e->addend == (uintptr_t)host)
+                e->write = TLB_INVALID;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/*
+ * Memory without hardware help: TLB fills, flushes and the slow paths of a CPU that an engine of
+ * ours executes. Second stop of a page fault's journey: fast path miss -> here -> isa/<arch>/mmu.c
+ * -> guest fault, or mem/ slot, or bus/.
+ *
+ * Invariants
+ * 1. A softmmu belongs to one vCPU and is used by its thread only, except softmmu_drop_write(),
+ *    which runs while the world is stopped.
+ * 2. Write tags exist only for pages without MEM_PAGE_CODE and MEM_PAGE_CLEAN; whoever sets such a
+ *    flag drops the tags in every vCPU first.
+ * 3. Address-space numbers are never reused before all tables were cleared.
+ */
+#ifndef DOPPEL_ENGINE_SOFTMMU_SOFTMMU_H
+#define DOPPEL_ENGINE_SOFTMMU_SOFTMMU_H
+
+#include "isa/x86/cpu.h"
+#include "mem/guest_mem.h"
+#include "vm/vcpu.h"
+
+enum { SOFTMMU_SPACES = 16 };
+
+struct softmmu {
+    struct x86_cpu *cpu;
+    struct vcpu *vcpu;
+    struct guest_mem *mem;
+    struct tlb tlb[X86_MMU_CTXS];
+    /* Address spaces in use: CR3 and the number its TLB entries carry. */
+    uint64_t space_cr3[SOFTMMU_SPACES];
+    uint32_t space_asid[SOFTMMU_SPACES];
+    unsigned next_space;
+    uint32_t last_asid;
+    /* Per half of the address space, a mask and value that cover every large page filled. */
+    gva_t large_mask[2], large_base[2];
+    /* Addresses in the executing block's one or two pages (UINT64_MAX: none): a store there must
+     * stop the block first. Points into the block. */
+    const gpa_t *code;
+    bool may_store_code; /* re-running a lone instruction that stores into its own page */
+    /* Told when cached instruction addresses became invalid. */
+    void (*code_unmapped)(void *opaque, gva_t va, bool all);
+    void *opaque;
+};
+
+/* Zeroed by the caller. Fills c->slow, c->phys, c->tlbs. */
+void softmmu_init(struct softmmu *s, struct vcpu *v, struct guest_mem *mem);
+void softmmu_flush_everything(struct softmmu *s);
+
+/*
+ * Where instruction bytes at linear address `va` come from. Returns the host address of the byte and
+ * its guest-physical address; NULL when it is not RAM. Raises the guest's fault.
+ */
+const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa);
+
+/* Drop write permission for the host page at `host` (world stopped, or own thread). */
+void softmmu_drop_write(struct softmmu *s, const uint8_t *host);
+
+#endif
