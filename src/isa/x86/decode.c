@@ -125,7 +125,7 @@ static void decode_vex_tail(struct decoder *d, uint8_t byte)
 {
     struct x86_insn *in = d->in;
 
-    in->vex_vvvv = (~byte >> 3 & 15) & (d->m64 ? 15 : 7);
+    in->vex_vvvv = ~byte >> 3 & 15;
     in->vex_l = byte >> 2 & 1;
     in->vex_pp = byte & 3;
     in->vex_w = d->w;
@@ -197,6 +197,8 @@ static unsigned select_index(struct decoder *d, enum op_select how)
         return d->m64;
     case SEL_W:
         return d->w;
+    case SEL_W64:
+        return d->w && d->m64;
     case SEL_L:
         return d->in->vex_l;
     case SEL_REXB:
@@ -239,12 +241,12 @@ static unsigned operand_size(const struct decoder *d, uint32_t flags)
 {
     bool toggled = (d->in->prefixes & X86_P_OPSIZE) && !(flags & X86_F_MP66);
 
-    if (d->in->prefixes & X86_P_VEX)
-        return d->m64 && d->w ? 8 : 4;
+    if (d->m64 && (d->w || (flags & X86_F_F64)))
+        return flags & X86_F_MAX32 ? 4 : 8;
+    if ((d->in->prefixes & X86_P_VEX) || (flags & X86_F_MIN32))
+        return 4;
     if (!d->m64)
         return (d->in->mode == X86_MODE_32) != toggled ? 4 : 2;
-    if (d->w || (flags & X86_F_F64))
-        return 8;
     if (toggled)
         return 2;
     return flags & X86_F_D64 ? 8 : 4;

@@ -30,6 +30,7 @@ static const uint16_t size_table[T_COUNT][12] = {
     [T_XQ] = BY_L(4, 8),
     [T_XE] = BY_L(2, 4),
     [T_VW] = FIXED(2),
+    [T_ZW] = FIXED(2),
     [T_DB] = FIXED(1),
     [T_DW] = FIXED(2),
     [T_ENV] = BY_OSZ(14, 28, 28),
@@ -39,7 +40,8 @@ static const uint16_t size_table[T_COUNT][12] = {
 };
 
 /* Types that differ between a register and memory, as registers. */
-static const uint8_t register_type[T_COUNT] = {[T_VW] = T_V, [T_DB] = T_D, [T_DW] = T_D};
+static const uint8_t register_type[T_COUNT] = {
+    [T_VW] = T_V, [T_ZW] = T_Z, [T_DB] = T_D, [T_DW] = T_D};
 
 /* The low bits of an operand code's access field to enum x86_access: none, RW, NA, W. */
 static const uint8_t access_table[4] = {X86_R, X86_RW, 0, X86_W};
@@ -166,6 +168,12 @@ static bool set_vsib(struct decoder *d, struct x86_operand *op)
     return set_memory(d, op);
 }
 
+/* There are eight registers outside 64-bit mode, where the high bit of vvvv is ignored. */
+static unsigned vvvv_register(const struct decoder *d)
+{
+    return d->in->vex_vvvv & (d->m64 ? 15u : 7u);
+}
+
 static bool decode_rm(struct decoder *d, struct x86_operand *op, unsigned type, enum x86_opkind kind)
 {
     unsigned reg = modrm_rm(d) | d->b;
@@ -218,11 +226,11 @@ static bool decode_operand(struct decoder *d, struct x86_operand *op, unsigned c
     case M_V:
         return set_vector(op, modrm_reg(d) | d->r);
     case M_H:
-        return set_vector(op, in->vex_vvvv);
+        return set_vector(op, vvvv_register(d));
     case M_L:
         return set_is4(d, op);
     case M_B:
-        return set_reg(op, X86_OP_GPR, in->vex_vvvv);
+        return set_reg(op, X86_OP_GPR, vvvv_register(d));
     case M_X:
         return set_vsib(d, op);
     case M_P:

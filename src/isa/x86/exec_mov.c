@@ -166,7 +166,9 @@ EXEC_ANY(PREFETCHNTA, nop);
 EXEC_ANY(PREFETCHT0, nop);
 EXEC_ANY(PREFETCHT1, nop);
 EXEC_ANY(PREFETCHT2, nop);
+EXEC_ANY(PREFETCH, nop);
 EXEC_ANY(PREFETCHW, nop);
+EXEC_ANY(PREFETCHWT1, nop);
 
 /* The interpreter's own accesses are ordered as the host's; only the full fence needs the host's.
  */

@@ -85,7 +85,7 @@ struct x86_insn {
     uint8_t scale;            /* a shift, 0..3 */
     uint8_t vsib;             /* bytes of the index vector register (16, 32), else 0 */
     uint8_t rex;              /* 0, or the byte; with VEX the equivalent W R X B bits */
-    uint8_t vex_l, vex_w, vex_pp, vex_vvvv; /* vvvv already inverted back */
+    uint8_t vex_l, vex_w, vex_pp, vex_vvvv; /* vvvv inverted back, all four bits */
     uint8_t modrm, sib;
     bool has_modrm, has_sib;
     /* Where the parts stand, as byte offsets from the start; 0 when absent (opcode_off never is,

@@ -66,6 +66,7 @@ enum op_type {
     T_XQ,  /* a quarter */
     T_XE,  /* an eighth */
     T_VW,  /* register v, memory w */
+    T_ZW,  /* register z, memory w */
     T_DB,  /* register d, memory b */
     T_DW,  /* register d, memory w */
     T_ENV, /* x87 environment: 14 or 28 */
@@ -83,6 +84,7 @@ enum op_select { /* how `sub` is indexed */
     SEL_REP,  /* mandatory prefix none, 66, F3, F2: 4 */
     SEL_64,   /* outside, in 64-bit mode: 2 */
     SEL_W,    /* REX.W or VEX.W: 2 */
+    SEL_W64,  /* the same, but 0 outside 64-bit mode: 2 */
     SEL_L,    /* VEX.L: 2 */
     SEL_X87,  /* 8 memory forms by reg, then 64 register forms by reg and rm */
     SEL_REXB, /* REX.B: 2 */

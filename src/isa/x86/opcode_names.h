@@ -12,7 +12,7 @@ enum { RW = 1 << 14, NA = 2 << 14, W = 3 << 14 }; /* added to an operand; none m
 #define DEF(name, method, type) name = OP_MAKE(method, type, 0)
 enum op_code {
     DEF(Eb, M_E, T_B), DEF(Ew, M_E, T_W), DEF(Ed, M_E, T_D), DEF(Eq, M_E, T_Q), DEF(Ev, M_E, T_V),
-    DEF(Ey, M_E, T_Y), DEF(Ep, M_M, T_P), DEF(Evw, M_E, T_VW), DEF(Edb, M_E, T_DB),
+    DEF(Ey, M_E, T_Y), DEF(Ep, M_M, T_P), DEF(Evw, M_E, T_VW), DEF(Ezw, M_E, T_ZW), DEF(Edb, M_E, T_DB),
     DEF(Edw, M_E, T_DW), DEF(Em, M_E, T_M), DEF(Ez, M_E, T_Z),
     DEF(Gb, M_G, T_B), DEF(Gw, M_G, T_W), DEF(Gd, M_G, T_D), DEF(Gq, M_G, T_Q), DEF(Gv, M_G, T_V),
     DEF(Gy, M_G, T_Y), DEF(Gz, M_G, T_Z), DEF(Gm, M_G, T_M),
@@ -48,7 +48,7 @@ enum op_attr {
     LOCK = X86_F_LOCKABLE, BR = X86_F_BRANCH, PRIV = X86_F_PRIV, IOPL = X86_F_IOPL,
     STR = X86_F_STRING, COND = X86_F_FLAGS_COND, PROT = X86_F_PROT, D64 = X86_F_D64,
     F64 = X86_F_F64, I64 = X86_F_I64, O64 = X86_F_O64, BYTE = X86_F_BYTE, MODRM = X86_F_MODRM,
-    L0 = X86_F_L0, L1 = X86_F_L1, W0 = X86_F_W0, W1 = X86_F_W1, W64 = X86_F_W64,
+    L0 = X86_F_L0, L1 = X86_F_L1, W0 = X86_F_W0, W1 = X86_F_W1, MIN32 = X86_F_MIN32, MAX32 = (int)X86_F_MAX32,
     F = X86_F_X87 | X86_F_NATIVE,        /* x87; F_ALONE: not natively */
     FSYS = X86_F_X87,
     MM = X86_F_MMX | X86_F_NATIVE,
@@ -82,14 +82,16 @@ enum op_attr {
      (OPS_ANY(IS_REGONLY, a, b, c, d) ? X86_F_REGONLY : 0) |                                       \
      (OPS_ANY(IS_ANYMOD, a, b, c, d) ? X86_F_MODRM_REG : 0) | (IS_BYTE(a) ? X86_F_BYTE : 0))
 
-/* A form: iclass, CPUID feature, attributes, up to four operands. */
-#define FORM4(name, feat, attr, a, b, c, d, ...)                                                   \
+/* A form: iclass, CPUID feature, attributes, up to four operands. FORM_READS: with other flags read
+ * than all forms of the iclass. */
+#define FORM4(reads, name, feat, attr, a, b, c, d, ...)                                            \
     {                                                                                              \
         .iclass = X86_I_##name, .feature = X86_FEAT_##feat,                                        \
         .flags = (uint32_t)(attr) | OPS_FLAGS(a, b, c, d), .op = {a, b, c, d},                     \
-        .flags_read = FR_##name, .flags_write = FW_##name, .flags_undef = FU_##name,               \
+        .flags_read = reads, .flags_write = FW_##name, .flags_undef = FU_##name,               \
     }
-#define FORM(...) FORM4(__VA_ARGS__, 0, 0, 0, 0, 0)
+#define FORM(name, ...)              FORM4(FR_##name, name, __VA_ARGS__, 0, 0, 0, 0, 0)
+#define FORM_READS(reads, name, ...) FORM4(reads, name, __VA_ARGS__, 0, 0, 0, 0, 0)
 
 /* A branch in the table. */
 #define SELECT(how, table)                                                                         \
@@ -100,6 +102,15 @@ enum op_attr {
 /* Lines of a map without mandatory prefixes. */
 #define OP(opcode, ...)             [opcode] = FORM(__VA_ARGS__),
 #define GRP(opcode, how, table)     [opcode] = SELECT(how, table),
+/* Sixteen lines, one a condition: O, B, Z, BE, S, P, L, LE and their opposites. */
+#define CONDITIONS(opcode, line, ...)                                                              \
+    line(opcode + 0, OF, __VA_ARGS__) line(opcode + 2, CF, __VA_ARGS__)                            \
+    line(opcode + 4, ZF, __VA_ARGS__) line(opcode + 6, CF | ZF, __VA_ARGS__)                       \
+    line(opcode + 8, SF, __VA_ARGS__) line(opcode + 10, PF, __VA_ARGS__)                           \
+    line(opcode + 12, SF | OF, __VA_ARGS__) line(opcode + 14, ZF | SF | OF, __VA_ARGS__)
+#define OP_CC(opcode, reads, ...)   [opcode ... opcode + 1] = FORM_READS(reads, __VA_ARGS__),
+#define ANY_CC(opcode, reads, ...)                                                                 \
+    [opcode ... opcode + 1][0 ... 3] = FORM_READS(reads, __VA_ARGS__),
 /* Lines of a map with them: any prefix, none, 66, F3, F2, none or 66 (as operand size). */
 #define ANY(opcode, ...)            [opcode][0 ... 3] = FORM(__VA_ARGS__),
 #define NP(opcode, ...)             [opcode][PFX_NONE] = FORM(__VA_ARGS__),
@@ -110,7 +121,9 @@ enum op_attr {
 #define OSZ(opcode, ...)            [opcode][0 ... 1] = FORM(__VA_ARGS__),
 #define ANYGRP(opcode, how, table)  [opcode][0 ... 3] = SELECT(how, table),
 #define NPGRP(opcode, how, table)   [opcode][PFX_NONE] = SELECT(how, table),
-#define P66GRP(opcode, how, table)  [opcode][PFX_66] = SELECT(how, table),
+#define P66GRP(opcode, how, table)                                                                 \
+    [opcode][PFX_66] = {.select = SEL_##how, .flags = X86_F_MP66, .sub = (table)},
+#define OSZGRP(opcode, how, table)  [opcode][PFX_66] = SELECT(how, table),
 #define PF3GRP(opcode, how, table)  [opcode][PFX_F3] = SELECT(how, table),
 #define PF2GRP(opcode, how, table)  [opcode][PFX_F2] = SELECT(how, table),
 

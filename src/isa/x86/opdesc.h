@@ -53,8 +53,9 @@ enum x86_opdesc_flag {
     X86_F_VVVV = 1u << 26,     /* VEX.vvvv names an operand (else it must be 1111b) */
     X86_F_MEMONLY = 1u << 27,  /* an operand is memory only: #UD with mod = 3 */
     X86_F_REGONLY = 1u << 28,  /* an operand is register only: #UD with mod < 3 */
-    X86_F_W64 = 1u << 29,      /* VEX.W is an operand size, so ignored outside 64-bit mode */
+    X86_F_MIN32 = 1u << 29,    /* operand size is 4 or 8: 66 does not make it 2 */
     X86_F_MODRM_REG = 1u << 30, /* ModRM.rm is a register whatever mod says */
+    X86_F_MAX32 = 1u << 31,     /* operand size is 2 or 4: REX.W does not make it 8 */
 };
 
 /* Status flags as SAHF holds them; OF, DF and the system flags in the places SAHF leaves free. */
