@@ -72,6 +72,9 @@ int gpa_fill(struct guest_mem *m, gpa_t gpa, uint8_t byte, size_t len) must_chec
 
 /* Loaders only (may write ROM, before the machine runs). */
 int gpa_write_rom(struct guest_mem *m, gpa_t gpa, const void *buf, size_t len) must_check;
+/* Bytes [off, off+len) of file `fd`, ROM too; one call at a time for each guest_mem. -EFAULT: not
+ * guest memory, -ENODATA: the file is shorter; then a prefix was copied. */
+int gpa_write_file(struct guest_mem *m, gpa_t gpa, int fd, uint64_t off, uint64_t len) must_check;
 
 /*
  * A host pointer to [gpa, gpa+len) for I/O that the kernel does on our behalf (readv, io_uring).
