@@ -11,8 +11,8 @@
 #include <errno.h>
 
 enum {
-    BAR_IO = 0x1,     /* bit 0: I/O space */
-    BAR_MEM64 = 0x4,  /* bits 2:1 = 10b: 64-bit */
+    BAR_IO = 0x1,    /* bit 0: I/O space */
+    BAR_MEM64 = 0x4, /* bits 2:1 = 10b: 64-bit */
     BAR_PREFETCH = 0x8,
 };
 

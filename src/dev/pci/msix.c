@@ -28,7 +28,7 @@ enum {
     PBA_OFFSET = 2048,
 };
 
-_Static_assert(MSIX_MAX_VECTORS * ENTRY_DWORDS * 4 <= PBA_OFFSET, "the table ends before the PBA");
+_Static_assert(MSIX_MAX_VECTORS *ENTRY_DWORDS * 4 <= PBA_OFFSET, "the table ends before the PBA");
 _Static_assert(MSIX_MAX_VECTORS <= 32, "pending bits are one dword");
 
 #define STATE_OWNER struct msix

@@ -109,9 +109,9 @@ struct pci_bus {
     const struct dev_host *host;
     struct pci_function *slots[PCI_SLOTS];
     pthread_mutex_t intx_lock;
-    struct irq_line intx[PCI_INTX_LINES];   /* set by the board, before the machine runs */
-    uint8_t intx_number[PCI_INTX_LINES];    /* what firmware writes into Interrupt Line */
-    unsigned intx_count[PCI_INTX_LINES];    /* functions that assert each line */
+    struct irq_line intx[PCI_INTX_LINES]; /* set by the board, before the machine runs */
+    uint8_t intx_number[PCI_INTX_LINES];  /* what firmware writes into Interrupt Line */
+    unsigned intx_count[PCI_INTX_LINES];  /* functions that assert each line */
 };
 
 struct pci_id {
@@ -133,8 +133,8 @@ unsigned pci_add_cap(struct pci_function *f, uint8_t id, unsigned len);
 int pci_bus_init(struct pci_bus *bus, const struct dev_host *host) must_check;
 void pci_bus_destroy(struct pci_bus *bus);
 /* `slot` 0-31, or -1 for the first free one from 1 up. -EBUSY, -ENOSPC with a sentence. */
-int pci_bus_add(struct pci_bus *bus, struct pci_function *f, int slot,
-                struct error *err) must_check;
+int pci_bus_add(struct pci_bus *bus, struct pci_function *f, int slot, struct error *err)
+    must_check;
 /* Unmap the BARs and forget the function. No lock held. */
 void pci_bus_remove(struct pci_function *f);
 
@@ -163,7 +163,6 @@ struct pci_windows {
 /* What firmware does before the kernel: give every BAR an address, enable decoding, write the
  * Interrupt Lines. Called by the board at reset, after the devices' own. -ENOSPC names the
  * function that did not fit. */
-int pci_assign_bars(struct pci_bus *bus, const struct pci_windows *w,
-                    struct error *err) must_check;
+int pci_assign_bars(struct pci_bus *bus, const struct pci_windows *w, struct error *err) must_check;
 
 #endif

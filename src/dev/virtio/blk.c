@@ -37,8 +37,8 @@ enum {
     QUEUE_SIZE = VQ_MAX_SIZE,
     SEG_MAX = VQ_MAX_CHAIN - 2, /* header and status take a descriptor each */
     ID_LEN = 20,
-    MAX_DATA = 1 << 30,           /* bytes of one read or write */
-    MAX_RANGE_SECTORS = 1 << 22,  /* of one discard or write-zeroes: 2 GiB */
+    MAX_DATA = 1 << 30,          /* bytes of one read or write */
+    MAX_RANGE_SECTORS = 1 << 22, /* of one discard or write-zeroes: 2 GiB */
     RANGE_UNMAP = 1 << 0,
 };
 

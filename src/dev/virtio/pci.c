@@ -47,23 +47,23 @@ enum {
 };
 
 enum common_reg { /* virtio_pci_common_cfg [virtio 1.2 4.1.4.3] */
-    C_DEVICE_FEATURE_SELECT = 0x00,
-    C_DEVICE_FEATURE = 0x04,
-    C_DRIVER_FEATURE_SELECT = 0x08,
-    C_DRIVER_FEATURE = 0x0c,
-    C_CONFIG_VECTOR = 0x10,
-    C_NUM_QUEUES = 0x12,
-    C_STATUS = 0x14,
-    C_GENERATION = 0x15,
-    C_QUEUE_SELECT = 0x16,
-    C_QUEUE_SIZE = 0x18,
-    C_QUEUE_VECTOR = 0x1a,
-    C_QUEUE_ENABLE = 0x1c,
-    C_QUEUE_NOTIFY_OFF = 0x1e,
-    C_QUEUE_DESC = 0x20,
-    C_QUEUE_AVAIL = 0x28,
-    C_QUEUE_USED = 0x30,
-    C_END = 0x38,
+                  C_DEVICE_FEATURE_SELECT = 0x00,
+                  C_DEVICE_FEATURE = 0x04,
+                  C_DRIVER_FEATURE_SELECT = 0x08,
+                  C_DRIVER_FEATURE = 0x0c,
+                  C_CONFIG_VECTOR = 0x10,
+                  C_NUM_QUEUES = 0x12,
+                  C_STATUS = 0x14,
+                  C_GENERATION = 0x15,
+                  C_QUEUE_SELECT = 0x16,
+                  C_QUEUE_SIZE = 0x18,
+                  C_QUEUE_VECTOR = 0x1a,
+                  C_QUEUE_ENABLE = 0x1c,
+                  C_QUEUE_NOTIFY_OFF = 0x1e,
+                  C_QUEUE_DESC = 0x20,
+                  C_QUEUE_AVAIL = 0x28,
+                  C_QUEUE_USED = 0x30,
+                  C_END = 0x38,
 };
 
 #define VIRTIO_PCI_STATE(S, A, B, N)                                                               \
@@ -101,8 +101,7 @@ static int virtio_pci_post_load(void *obj, struct error *err)
     return 0;
 }
 
-STATE_DESC(virtio_pci_state, "virtio-pci", 1, VIRTIO_PCI_STATE,
-           .post_load = virtio_pci_post_load);
+STATE_DESC(virtio_pci_state, "virtio-pci", 1, VIRTIO_PCI_STATE, .post_load = virtio_pci_post_load);
 
 /* --- interrupts --- */
 

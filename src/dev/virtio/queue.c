@@ -105,13 +105,11 @@ static void store16(struct vqueue *vq, gpa_t gpa, uint16_t v)
 /* How many chains the driver has made available; -EPROTO when it claims more than fit. */
 static int available(const struct vqueue *vq)
 {
+    /* gpa_load acquires: the index is read before the entries and descriptors it vouches for.
+     * [virtio 1.2 2.7.13.2] */
     uint16_t n = (uint16_t)(load16(vq, vq->avail + RING_IDX) - vq->last_avail);
 
-    if (n > vq->size)
-        return -EPROTO;
-    /* The index is read before the entries and descriptors it vouches for. [virtio 1.2 2.7.13.2] */
-    atomic_thread_fence(memory_order_acquire);
-    return n;
+    return n > vq->size ? -EPROTO : n;
 }
 
 static int add_buffer(const struct vqueue *vq, struct vq_chain *c, const struct desc *d)
@@ -240,8 +238,8 @@ void vq_publish(struct vqueue *vq, unsigned n)
 {
     vq->used_idx = (uint16_t)(vq->used_idx + n);
     vq->inuse = (uint16_t)(vq->inuse - n);
-    /* Elements and data before the index that covers them. [virtio 1.2 2.7.8.2] */
-    atomic_thread_fence(memory_order_release);
+    /* gpa_store releases: elements and data go before the index that covers them.
+     * [virtio 1.2 2.7.8.2] */
     store16(vq, vq->used + RING_IDX, vq->used_idx);
 }
 

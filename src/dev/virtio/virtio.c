@@ -233,6 +233,16 @@ void virtio_queue_enable(struct virtio_dev *v, uint32_t q)
     update_live(v);
 }
 
+void virtio_queue_disable(struct virtio_dev *v, uint32_t q)
+{
+    struct vqueue *vq = virtio_queue(v, q);
+
+    if (!vq || vq->inuse)
+        return;
+    vq_reset(vq);
+    update_live(v);
+}
+
 void virtio_queue_kick(struct virtio_dev *v, uint32_t q)
 {
     if (q < v->ops->nqueues)
@@ -260,8 +270,8 @@ static int queue_post_load(const struct virtio_dev *v, unsigned q, struct error 
         return error_set(err, EINVAL, "%s: queue %u is too large", v->dev.id, q);
     /* Saved after quiesce, so every chain taken was given back. */
     if (vq->last_avail != vq->used_idx)
-        return error_set(err, EINVAL, "%s: queue %u was saved with requests in flight",
-                         v->dev.id, q);
+        return error_set(err, EINVAL, "%s: queue %u was saved with requests in flight", v->dev.id,
+                         q);
     return 0;
 }
 
@@ -364,9 +374,9 @@ static int kick_init(struct virtio_dev *v, unsigned q)
     return rc;
 }
 
-int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls,
-                    const struct virtio_ops *ops, const struct dev_host *host, const char *id,
-                    uint64_t features, const void *config, struct error *err)
+int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls, const struct virtio_ops *ops,
+                    const struct dev_host *host, const char *id, uint64_t features,
+                    const void *config, struct error *err)
 {
     int rc = 0;
 

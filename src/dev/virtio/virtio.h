@@ -27,12 +27,12 @@ enum virtio_id { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, 
 enum { VIRTIO_VENDOR = 0x1af4, VIRTIO_MAX_QUEUES = 4, VIRTIO_CONFIG_MAX = 64 };
 
 enum virtio_status { /* [virtio 1.2 2.1] */
-    VIRTIO_S_ACKNOWLEDGE = 1,
-    VIRTIO_S_DRIVER = 2,
-    VIRTIO_S_DRIVER_OK = 4,
-    VIRTIO_S_FEATURES_OK = 8,
-    VIRTIO_S_NEEDS_RESET = 64,
-    VIRTIO_S_FAILED = 128,
+                     VIRTIO_S_ACKNOWLEDGE = 1,
+                     VIRTIO_S_DRIVER = 2,
+                     VIRTIO_S_DRIVER_OK = 4,
+                     VIRTIO_S_FEATURES_OK = 8,
+                     VIRTIO_S_NEEDS_RESET = 64,
+                     VIRTIO_S_FAILED = 128,
 };
 
 /* Feature bits that belong to no device type. [virtio 1.2 6] */
@@ -93,7 +93,7 @@ struct virtio_dev {
     struct virtio_kick kick[VIRTIO_MAX_QUEUES];
     unsigned inflight; /* requests between virtio_io_begin and virtio_io_end */
     pthread_cond_t idle;
-    bool paused; /* from creation and from quiesce until resume */
+    bool paused;        /* from creation and from quiesce until resume */
     bool reset_pending; /* the driver reset us; waits for inflight == 0 */
     _Atomic bool warned;
 };
@@ -104,9 +104,9 @@ extern const struct state_desc virtio_dev_state;
 
 /* Everything but the type's own members. `config`: ops->config_len bytes. On failure nothing is
  * left behind. */
-int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls,
-                    const struct virtio_ops *ops, const struct dev_host *host, const char *id,
-                    uint64_t features, const void *config, struct error *err) must_check;
+int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls, const struct virtio_ops *ops,
+                    const struct dev_host *host, const char *id, uint64_t features,
+                    const void *config, struct error *err) must_check;
 void virtio_dev_fini(struct virtio_dev *v);
 
 /* The type's dev_class uses these as its own. */
@@ -148,9 +148,10 @@ void virtio_queue_set_size(struct virtio_dev *v, uint32_t q, uint32_t size);
 enum virtio_ring { VIRTIO_RING_DESC, VIRTIO_RING_AVAIL, VIRTIO_RING_USED };
 void virtio_queue_set_addr(struct virtio_dev *v, uint32_t q, enum virtio_ring ring, bool high,
                            uint32_t val);
-uint32_t virtio_queue_addr(struct virtio_dev *v, uint32_t q, enum virtio_ring ring,
-                           bool high);
+uint32_t virtio_queue_addr(struct virtio_dev *v, uint32_t q, enum virtio_ring ring, bool high);
 void virtio_queue_enable(struct virtio_dev *v, uint32_t q);
+/* Stops the queue, unless chains of it are in flight: the driver reads back whether it did. */
+void virtio_queue_disable(struct virtio_dev *v, uint32_t q);
 /* The driver wrote the notification register. */
 void virtio_queue_kick(struct virtio_dev *v, uint32_t q);
 /* Reads `size` bytes of device configuration; beyond its end zeroes. */
