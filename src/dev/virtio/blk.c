@@ -296,18 +296,20 @@ static struct blk_io *io_next(struct virtio_blk *b)
     return NULL;
 }
 
+static bool blk_one(struct virtio_dev *v, unsigned q)
+{
+    struct blk_io *io = io_next(container_of(v, struct virtio_blk, v));
+
+    (void)q;
+    if (!io)
+        return false;
+    handle(io);
+    return true;
+}
+
 static void blk_notify(struct virtio_dev *v, unsigned q)
 {
-    struct virtio_blk *b = container_of(v, struct virtio_blk, v);
-    struct blk_io *io;
-
-    pthread_mutex_lock(&v->dev.lock);
-    do {
-        vq_notify_off(&v->vq[q]);
-        while ((io = io_next(b)))
-            handle(io);
-    } while (vq_notify_on(&v->vq[q]));
-    pthread_mutex_unlock(&v->dev.lock);
+    virtio_drain(v, q, blk_one);
 }
 
 /* The guest has file systems mounted: the disk must be the one it knew. */

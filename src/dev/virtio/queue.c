@@ -46,7 +46,7 @@ void vq_reset(struct vqueue *vq)
     vq->desc = vq->avail = vq->used = 0;
     vq->last_avail = vq->used_idx = 0;
     vq->live = vq->event_idx = vq->indirect = false;
-    vq->inuse = 0;
+    vq->inuse = vq->seen_avail = 0;
     vq->signalled_valid = false;
 }
 
@@ -102,13 +102,20 @@ static void store16(struct vqueue *vq, gpa_t gpa, uint16_t v)
     (void)rc; /* see load16 */
 }
 
-/* How many chains the driver has made available; -EPROTO when it claims more than fit. */
-static int available(const struct vqueue *vq)
+static uint16_t avail_idx(const struct vqueue *vq)
 {
     /* gpa_load acquires: the index is read before the entries and descriptors it vouches for.
      * [virtio 1.2 2.7.13.2] */
-    uint16_t n = (uint16_t)(load16(vq, vq->avail + RING_IDX) - vq->last_avail);
+    return load16(vq, vq->avail + RING_IDX);
+}
 
+/* How many chains the driver has made available; -EPROTO when it claims more than fit. */
+static int available(struct vqueue *vq)
+{
+    uint16_t n;
+
+    vq->seen_avail = avail_idx(vq);
+    n = (uint16_t)(vq->seen_avail - vq->last_avail);
     return n > vq->size ? -EPROTO : n;
 }
 
@@ -282,13 +289,13 @@ bool vq_notify_on(struct vqueue *vq)
     if (!vq->live)
         return false;
     if (vq->event_idx)
-        store16(vq, avail_event(vq), vq->last_avail);
+        store16(vq, avail_event(vq), vq->seen_avail);
     else
         store16(vq, vq->used + RING_FLAGS, 0);
     /* The request for a notification is out before the last look at the ring, or the driver could
      * add a chain in between and neither would tell the other. */
     atomic_thread_fence(memory_order_seq_cst);
-    return available(vq) != 0;
+    return avail_idx(vq) != vq->seen_avail;
 }
 
 /* The part of a chain a copy runs over. */

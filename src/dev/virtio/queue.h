@@ -52,7 +52,8 @@ struct vqueue {
     bool event_idx;    /* VIRTIO_F_RING_EVENT_IDX negotiated */
     bool indirect;     /* VIRTIO_F_RING_INDIRECT_DESC negotiated */
     uint16_t inuse;
-    uint16_t signalled; /* used_idx at the last vq_should_interrupt() */
+    uint16_t seen_avail; /* the driver's index when last looked at; may be ahead of last_avail */
+    uint16_t signalled;  /* used_idx at the last vq_should_interrupt() */
     bool signalled_valid;
 };
 
@@ -88,7 +89,8 @@ bool vq_should_interrupt(struct vqueue *vq);
 
 /* While draining, ask for no notifications (a hint). */
 void vq_notify_off(struct vqueue *vq);
-/* Ask for a notification of the next chain. True: one came meanwhile, so go on popping. */
+/* Ask for a notification of the next chain after those the last vq_pop() saw (some of which may
+ * have been given back). True: there is one already, so go on popping. */
 bool vq_notify_on(struct vqueue *vq);
 
 /* Copy from the readable part at `off`, or to the writable part; returns how many bytes fitted. */

@@ -15,6 +15,8 @@
 #include "base/log.h"
 
 enum {
+    DRAIN_BUDGET = 64, /* chains of one queue before others get a turn */
+
     S_DRIVER_BITS = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_DRIVER_OK |
                     VIRTIO_S_FEATURES_OK | VIRTIO_S_FAILED,
 };
@@ -136,6 +138,22 @@ bool virtio_pop(struct virtio_dev *v, unsigned q, struct vq_chain *c)
     if (rc < 0)
         virtio_fail(v, "the driver gave a bad descriptor chain");
     return rc > 0;
+}
+
+void virtio_drain(struct virtio_dev *v, unsigned q, bool (*one)(struct virtio_dev *v, unsigned q))
+{
+    struct vqueue *vq = &v->vq[q];
+    unsigned budget = DRAIN_BUDGET;
+
+    pthread_mutex_lock(&v->dev.lock);
+    do {
+        vq_notify_off(vq);
+        while (budget && one(v, q))
+            budget--;
+    } while (budget && vq_notify_on(vq));
+    if (!budget)
+        virtio_queue_kick(v, q);
+    pthread_mutex_unlock(&v->dev.lock);
 }
 
 void virtio_interrupt(struct virtio_dev *v, unsigned q)

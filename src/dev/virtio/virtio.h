@@ -114,13 +114,17 @@ void virtio_dev_reset(struct dev *d);
 void virtio_dev_quiesce(struct dev *d);
 void virtio_dev_resume(struct dev *d);
 
-/* The rest runs under the device's lock. */
+/* The rest runs under the device's lock, but for virtio_drain. */
 
 static inline bool virtio_has(const struct virtio_dev *v, uint64_t feature)
 {
     return v->features & feature;
 }
 
+/* The body of most notify functions: take the lock and call `one` (which takes one chain off queue
+ * `q` and deals with it; false: there was none) until the queue is empty. A guest that fills as
+ * fast as we drain gets its turn again after the event loop's other business. */
+void virtio_drain(struct virtio_dev *v, unsigned q, bool (*one)(struct virtio_dev *v, unsigned q));
 /* vq_pop, where a broken driver makes the device ask for a reset. True: `c` is filled. */
 bool virtio_pop(struct virtio_dev *v, unsigned q, struct vq_chain *c);
 /* The device refuses to go on until the driver resets it. Says why once a device. */
