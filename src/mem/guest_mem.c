@@ -176,17 +176,24 @@ const struct mem_slot *guest_mem_slot(const struct guest_mem *m, gpa_t gpa)
     return NULL;
 }
 
-uint64_t guest_mem_next_used(const struct guest_mem *m, const struct mem_slot *s, uint64_t from)
+uint64_t guest_mem_next_used(const struct guest_mem *m, const struct mem_slot *s, uint64_t from,
+                             uint64_t *count)
 {
-    const uint64_t pages = slot_pages(s);
+    const uint64_t end = s->offset + s->len;
+    const uint64_t start = s->offset + (from << GUEST_PAGE_SHIFT);
 
-    if (from >= pages)
-        return pages;
-    off_t data = lseek(m->fd, (off_t)(s->offset + (from << GUEST_PAGE_SHIFT)), SEEK_DATA);
-    if (data < 0)
-        return errno == ENXIO ? pages : from; /* ENXIO: a hole up to the end of the memfd */
-    uint64_t page = ((uint64_t)data - s->offset) >> GUEST_PAGE_SHIFT;
-    return MIN(page, pages);
+    *count = 0;
+    if (from >= slot_pages(s))
+        return slot_pages(s);
+    off_t data = lseek(m->fd, (off_t)start, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) /* a hole up to the end of the memfd */
+        return slot_pages(s);
+    off_t hole = data < 0 ? -1 : lseek(m->fd, data, SEEK_HOLE);
+    /* A kernel that cannot tell: all of it may be in use. */
+    uint64_t lo = data < 0 ? start : MIN((uint64_t)data, end);
+    uint64_t hi = hole < 0 ? end : MIN((uint64_t)hole, end);
+    *count = (hi - lo) >> GUEST_PAGE_SHIFT;
+    return (lo - s->offset) >> GUEST_PAGE_SHIFT;
 }
 
 int guest_mem_clear(struct guest_mem *m, struct error *err)

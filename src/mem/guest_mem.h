@@ -107,11 +107,12 @@ void guest_mem_dirty_stop(struct guest_mem *m);
 int guest_mem_dirty_collect(struct guest_mem *m, unsigned slot, uint64_t *bitmap) must_check;
 
 /*
- * The first page of slot `s` at or after page `from` that may hold anything but zeroes, or the
- * slot's page count. Does not touch memory: pages never written are skipped without being
- * allocated.
+ * The next run of pages of slot `s`, at or after page `from`, that may hold anything but zeroes:
+ * returns its first page, its length in *count (0: none follow). Does not touch memory: pages never
+ * written are skipped without being allocated.
  */
-uint64_t guest_mem_next_used(const struct guest_mem *m, const struct mem_slot *s, uint64_t from);
+uint64_t guest_mem_next_used(const struct guest_mem *m, const struct mem_slot *s, uint64_t from,
+                             uint64_t *count);
 /* All memory back to zero, host pages given back. No vCPU runs. */
 int guest_mem_clear(struct guest_mem *m, struct error *err) must_check;
 

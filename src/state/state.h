@@ -25,7 +25,10 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
-enum state_kind { STATE_UINT, STATE_BYTES, STATE_NEST };
+/* Wire format. A bool is its own kind: no byte but 0 and 1 may be loaded into one. */
+enum state_kind { STATE_UINT, STATE_BYTES, STATE_NEST, STATE_BOOL };
+
+enum { STATE_ID_SIZE = 32, STATE_MAX_FIELDS = 256 }; /* id with its final 0; of one descriptor */
 
 struct state_desc;
 
@@ -43,30 +46,34 @@ struct state_desc {
     uint32_t version;
     const struct state_field *fields;
     uint32_t nfields;
+    /* Brings the fields up to date before they are saved. NULL: they always are. */
     void (*pre_save)(void *obj);
-    /* Validates and rebuilds derived state; a negative errno with a sentence refuses the file. */
+    /* Validates and rebuilds derived state; a negative errno with a sentence refuses the file.
+     * Nested objects come first. NULL: nothing can be wrong. */
     int (*post_load)(void *obj, struct error *err);
 };
 
-#define STATE_MEMBER_S_(type, name)              type name;
-#define STATE_MEMBER_A_(type, name, n)           type name[n];
-#define STATE_MEMBER_B_(name, n)                 uint8_t name[n];
-#define STATE_MEMBER_N_(type, name, n, desc)     type name[n];
-#define STATE_MEMBERS(LIST)                                                                        \
-    LIST(STATE_MEMBER_S_, STATE_MEMBER_A_, STATE_MEMBER_B_, STATE_MEMBER_N_)
+#define STATE_MEMBER_S_(type, name)          type name;
+#define STATE_MEMBER_A_(type, name, n)       type name[n];
+#define STATE_MEMBER_B_(name, n)             uint8_t name[n];
+#define STATE_MEMBER_N_(type, name, n, desc) type name[n];
+
+#define STATE_MEMBERS(LIST) LIST(STATE_MEMBER_S_, STATE_MEMBER_A_, STATE_MEMBER_B_, STATE_MEMBER_N_)
+
+#define STATE_KIND_(type) _Generic((type)0, bool : STATE_BOOL, default : STATE_UINT)
 
 /* STATE_OWNER is the struct type, defined by STATE_DESC's user through the macro's parameter. */
 #define STATE_FIELD_S_(type, nm)                                                                   \
-    {#nm, STATE_UINT, offsetof(STATE_OWNER, nm), sizeof(type), 1, NULL},
+    {#nm, STATE_KIND_(type), offsetof(STATE_OWNER, nm), sizeof(type), 1, NULL},
 #define STATE_FIELD_A_(type, nm, n)                                                                \
-    {#nm, STATE_UINT, offsetof(STATE_OWNER, nm), sizeof(type), n, NULL},
+    {#nm, STATE_KIND_(type), offsetof(STATE_OWNER, nm), sizeof(type), n, NULL},
 #define STATE_FIELD_B_(nm, n) {#nm, STATE_BYTES, offsetof(STATE_OWNER, nm), 1, n, NULL},
 #define STATE_FIELD_N_(type, nm, n, desc)                                                          \
     {#nm, STATE_NEST, offsetof(STATE_OWNER, nm), sizeof(type), n, &(desc)},
 
 /* Needs `#define STATE_OWNER struct uart` in force. Extra initialisers follow the list. */
 #define STATE_DESC(var, nm, ver, LIST, ...)                                                        \
-    static const struct state_field var##_fields[] = {                                            \
+    static const struct state_field var##_fields[] = {                                             \
         LIST(STATE_FIELD_S_, STATE_FIELD_A_, STATE_FIELD_B_, STATE_FIELD_N_)};                     \
     const struct state_desc var = {.name = (nm),                                                   \
                                    .version = (ver),                                               \
@@ -83,6 +90,18 @@ struct state_writer {
 
 /* Append one section: `id` names the instance ("cpu0", "virtio-blk0"). */
 void state_save(struct state_writer *w, const char *id, const struct state_desc *d, void *obj);
+
+/* What state_save() appends, found again. `body` points into the writer's buffer. */
+struct state_section {
+    char id[STATE_ID_SIZE];
+    const uint8_t *body;
+    size_t len;
+};
+
+/* Take the section at *pos (0 at first) of a buffer of sections: 1, 0 at the end, -EINVAL. */
+int state_next_section(const uint8_t *buf, size_t len, size_t *pos, struct state_section *s,
+                       struct error *err) must_check;
+
 /*
  * Parse one section's body into obj. Fields are matched by name; an unknown field, a missing one, a
  * wrong size or a wrong version is refused. `obj` is only touched when all fields parse; post_load

@@ -30,10 +30,10 @@
     S(uint64_t, base)                                                                              \
     S(bool, unusable)
 
-struct x86_seg {
+struct x86_segment {
     STATE_MEMBERS(X86_SEG_STATE)
 };
-extern const struct state_desc x86_seg_state;
+extern const struct state_desc x86_segment_state;
 
 /*
  * The arithmetic flags live apart from rflags in the form that LAHF and SETO deliver, because the
@@ -44,9 +44,9 @@ extern const struct state_desc x86_seg_state;
     S(uint64_t, rip)                                                                               \
     S(uint64_t, rflags) /* all but CF PF AF ZF SF OF */                                            \
     S(uint16_t, arith)  /* CF PF AF ZF SF OF, see above */                                         \
-    N(struct x86_seg, seg, 6, x86_seg_state)                                                       \
-    N(struct x86_seg, ldtr, 1, x86_seg_state)                                                      \
-    N(struct x86_seg, tr, 1, x86_seg_state)                                                        \
+    N(struct x86_segment, seg, 6, x86_segment_state)                                               \
+    N(struct x86_segment, ldtr, 1, x86_segment_state)                                              \
+    N(struct x86_segment, tr, 1, x86_segment_state)                                                \
     S(uint64_t, gdt_base)                                                                          \
     S(uint64_t, idt_base)                                                                          \
     S(uint16_t, gdt_limit)                                                                         \
@@ -77,8 +77,8 @@ extern const struct state_desc x86_seg_state;
     A(uint64_t, mtrr_fixed, 11)                                                                    \
     A(uint64_t, mtrr_var, 16)                                                                      \
     S(uint64_t, spec_ctrl)                                                                         \
-    S(uint8_t, run_state)   /* enum x86_run_state */                                               \
-    S(uint8_t, inhibit)     /* STI / MOV SS shadow: 1 = interrupts held for one instruction */     \
+    S(uint8_t, run_state) /* enum x86_run_state */                                                 \
+    S(uint8_t, inhibit)   /* STI / MOV SS shadow: 1 = interrupts held for one instruction */       \
     S(bool, nmi_pending)                                                                           \
     S(bool, nmi_masked)                                                                            \
     S(bool, event_pending) /* delivery of event_vector was under way (KVM hand-over) */            \
@@ -152,21 +152,21 @@ struct x86_native; /* isa/x86/native.h: thunks for SIMD and x87 */
 
 struct x86_cpu {
     /* Hot, in the order the fast path wants them. */
-    struct tlb *tlb; /* of the current mmu context */
-    uint64_t asid;   /* TLB_ASID of the current address space */
-    const struct x86_op *op; /* executing; its address gives the precise rip */
-    uint64_t code_base;      /* rip of the current block's page start (rip - page offset) */
-    uint64_t zero;           /* base/index register "none" reads this: gpr-relative, see op.h */
+    struct tlb *tlb;            /* of the current mmu context */
+    uint64_t asid;              /* TLB_ASID of the current address space */
+    const struct x86_op *op;    /* executing; its address gives the precise rip */
+    uint64_t code_base;         /* rip of the current block's page start (rip - page offset) */
+    uint64_t zero;              /* base/index register "none" reads this: gpr-relative, see op.h */
     _Atomic uint32_t attention; /* non-zero: leave at the next block boundary */
     bool seg_check;             /* not flat: memory operands check segment limits */
 
     STATE_MEMBERS(X86_CPU_STATE) /* wire state */
 
-    uint8_t cpl;             /* derived: SS.DPL */
-    uint8_t code_mode;       /* derived: 16, 32 or 64 */
-    uint8_t mmu_ctx;         /* derived: enum x86_mmu_ctx */
+    uint8_t cpl;       /* derived: SS.DPL */
+    uint8_t code_mode; /* derived: 16, 32 or 64 */
+    uint8_t mmu_ctx;   /* derived: enum x86_mmu_ctx */
     unsigned id;
-    uint64_t icount;         /* instructions retired */
+    uint64_t icount; /* instructions retired */
     const struct x86_mem_slow *slow;
     const struct x86_phys *phys;
     struct x86_env env;

@@ -7,6 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * IA32_ARCH_CAPABILITIES as the guest reads it: this CPU is not subject to the known speculation
+ * leaks between guest kernel and guest user (they are not separated by speculation barriers here but
+ * by the engine), and has enhanced IBRS. So guests build neither retpolines nor isolated page tables.
+ * RDCL_NO IBRS_ALL SKIP_L1DFL SSB_NO MDS_NO PSCHANGE_MC_NO TAA_NO SBDR FBSDP PSDP BHI PBRSB GDS RFDS
+ */
+#define CPUID_ARCH_CAPABILITIES UINT64_C(0xd10e17b)
+
 struct cpuid_leaf {
     uint32_t leaf, subleaf;
     bool has_subleaf;
@@ -19,13 +27,16 @@ struct cpuid_model {
     struct cpuid_leaf leaves[CPUID_MAX_LEAVES];
     unsigned n;
     uint64_t xcr0_mask; /* bits XSETBV accepts */
-    uint64_t phys_bits;
+    unsigned phys_bits; /* physical address width */
+    uint64_t tsc_hz;
 };
 
 struct x86_cpu;
 
 /* Build the default model for a machine of `ncpus`: what the host has and doppel executes. */
 void cpuid_model_build(struct cpuid_model *m, unsigned ncpus, uint64_t tsc_hz);
+/* Is an instruction-set feature (enum x86_feature) part of the model? */
+bool cpuid_has_feature(const struct cpuid_model *m, unsigned feature);
 /* The answer for one CPU: out = eax ebx ecx edx; dynamic bits (APIC id, OSXSAVE) filled in. */
 void cpuid_query(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* The host's (= the guest's) TSC frequency, measured or from CPUID. */

@@ -9,24 +9,24 @@
 enum x86_gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 enum x86_sreg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 
-#define FL_CF   (1u << 0)
-#define FL_ONE  (1u << 1)
-#define FL_PF   (1u << 2)
-#define FL_AF   (1u << 4)
-#define FL_ZF   (1u << 6)
-#define FL_SF   (1u << 7)
-#define FL_TF   (1u << 8)
-#define FL_IF   (1u << 9)
-#define FL_DF   (1u << 10)
-#define FL_OF   (1u << 11)
-#define FL_IOPL (3u << 12)
-#define FL_NT   (1u << 14)
-#define FL_RF   (1u << 16)
-#define FL_VM   (1u << 17)
-#define FL_AC   (1u << 18)
-#define FL_VIF  (1u << 19)
-#define FL_VIP  (1u << 20)
-#define FL_ID   (1u << 21)
+#define FL_CF    (1u << 0)
+#define FL_ONE   (1u << 1)
+#define FL_PF    (1u << 2)
+#define FL_AF    (1u << 4)
+#define FL_ZF    (1u << 6)
+#define FL_SF    (1u << 7)
+#define FL_TF    (1u << 8)
+#define FL_IF    (1u << 9)
+#define FL_DF    (1u << 10)
+#define FL_OF    (1u << 11)
+#define FL_IOPL  (3u << 12)
+#define FL_NT    (1u << 14)
+#define FL_RF    (1u << 16)
+#define FL_VM    (1u << 17)
+#define FL_AC    (1u << 18)
+#define FL_VIF   (1u << 19)
+#define FL_VIP   (1u << 20)
+#define FL_ID    (1u << 21)
 #define FL_ARITH (FL_CF | FL_PF | FL_AF | FL_ZF | FL_SF | FL_OF)
 
 #define CR0_PE (1u << 0)
@@ -90,21 +90,21 @@ enum x86_vector {
 };
 
 /* Page-fault error code [SDM 3A 4.7] */
-#define PFERR_P  (1u << 0)
-#define PFERR_W  (1u << 1)
-#define PFERR_U  (1u << 2)
+#define PFERR_P    (1u << 0)
+#define PFERR_W    (1u << 1)
+#define PFERR_U    (1u << 2)
 #define PFERR_RSVD (1u << 3)
-#define PFERR_I  (1u << 4)
+#define PFERR_I    (1u << 4)
 
 /* x86_seg.attr */
-#define ATTR_TYPE(a)  ((a)&15)
-#define ATTR_S        (1u << 4)
-#define ATTR_DPL(a)   (((a) >> 5) & 3)
-#define ATTR_P        (1u << 7)
-#define ATTR_AVL      (1u << 12)
-#define ATTR_L        (1u << 13)
-#define ATTR_DB       (1u << 14)
-#define ATTR_G        (1u << 15)
+#define ATTR_TYPE(a) ((a)&15)
+#define ATTR_S       (1u << 4)
+#define ATTR_DPL(a)  (((a) >> 5) & 3)
+#define ATTR_P       (1u << 7)
+#define ATTR_AVL     (1u << 12)
+#define ATTR_L       (1u << 13)
+#define ATTR_DB      (1u << 14)
+#define ATTR_G       (1u << 15)
 
 enum x86_msr {
     MSR_TSC = 0x10,
@@ -151,8 +151,21 @@ enum x86_msr {
 };
 
 /* XSAVE image offsets */
-enum { XS_FCW = 0, XS_FSW = 2, XS_FTW = 4, XS_FOP = 6, XS_FIP = 8, XS_FDP = 16, XS_MXCSR = 24,
-       XS_MXCSR_MASK = 28, XS_ST = 32, XS_XMM = 160, XS_XSTATE_BV = 512, XS_XCOMP_BV = 520,
-       XS_YMMH = 576, XS_SIZE = 832 };
+enum {
+    XS_FCW = 0,
+    XS_FSW = 2,
+    XS_FTW = 4,
+    XS_FOP = 6,
+    XS_FIP = 8,
+    XS_FDP = 16,
+    XS_MXCSR = 24,
+    XS_MXCSR_MASK = 28,
+    XS_ST = 32,
+    XS_XMM = 160,
+    XS_XSTATE_BV = 512,
+    XS_XCOMP_BV = 520,
+    XS_YMMH = 576,
+    XS_SIZE = 832
+};
 
 #endif

@@ -77,6 +77,14 @@ static void sealed_and_untouched(void **state)
     guest_mem_destroy(&m);
 }
 
+static void expect_used(const struct guest_mem *m, unsigned slot, uint64_t from, uint64_t first,
+                        uint64_t want)
+{
+    uint64_t count;
+    assert_int_equal(guest_mem_next_used(m, &m->slots[slot], from, &count), first);
+    assert_int_equal(count, want);
+}
+
 static void used_pages_are_found(void **state)
 {
     (void)state;
@@ -85,20 +93,22 @@ static void used_pages_are_found(void **state)
     assert_int_equal(guest_mem_init(&m, 64 * MIB, NULL), 0);
     assert_int_equal(guest_mem_add_slot(&m, 0, 32 * MIB, false, NULL), 0);
     assert_int_equal(guest_mem_add_slot(&m, 64 * MIB, 32 * MIB, false, NULL), 0);
-    const struct mem_slot *s = &m.slots[0];
-    assert_int_equal(guest_mem_next_used(&m, s, 0), 8192);
-    assert_int_equal(gpa_write(&m, 5 * MIB + 77, &one, 1), 0);
+    expect_used(&m, 0, 0, 8192, 0);
+    assert_int_equal(gpa_write(&m, 5 * MIB + 4095, (uint8_t[]){1, 1}, 2), 0);
+    assert_int_equal(gpa_write(&m, 32 * MIB - 1, &one, 1), 0);
     assert_int_equal(gpa_write(&m, 64 * MIB, &one, 1), 0);
-    assert_int_equal(guest_mem_next_used(&m, s, 0), 5 * 256);
-    assert_int_equal(guest_mem_next_used(&m, s, 5 * 256), 5 * 256);
-    assert_int_equal(guest_mem_next_used(&m, s, 5 * 256 + 1), 8192);
-    assert_int_equal(guest_mem_next_used(&m, s, 9000), 8192);
-    assert_int_equal(guest_mem_next_used(&m, &m.slots[1], 0), 0);
-    assert_int_equal(guest_mem_next_used(&m, &m.slots[1], 1), 8192);
+    expect_used(&m, 0, 0, 5 * 256, 2);
+    expect_used(&m, 0, 5 * 256, 5 * 256, 2);
+    expect_used(&m, 0, 5 * 256 + 1, 5 * 256 + 1, 1);
+    expect_used(&m, 0, 5 * 256 + 2, 8191, 1); /* not into the next slot */
+    expect_used(&m, 0, 8192, 8192, 0);
+    expect_used(&m, 0, 9000, 8192, 0);
+    expect_used(&m, 1, 0, 0, 1);
+    expect_used(&m, 1, 1, 8192, 0);
 
     assert_int_equal(guest_mem_clear(&m, NULL), 0);
-    assert_int_equal(guest_mem_next_used(&m, s, 0), 8192);
-    assert_int_equal(gpa_read(&m, 5 * MIB + 77, &back, 1), 0);
+    expect_used(&m, 0, 0, 8192, 0);
+    assert_int_equal(gpa_read(&m, 5 * MIB + 4095, &back, 1), 0);
     assert_int_equal(back, 0);
     guest_mem_destroy(&m);
 }
