@@ -1,6 +1,6 @@
 # The kernel came up without complaint and its clock agrees with itself.
-dmesg | grep -E -m 3 'BUG:|Oops|Call Trace|soft lockup|rcu.*stall|WARNING:|Unable to' &&
-    fail "the kernel complained: $(dmesg | grep -E -m 1 'BUG:|Oops|Call Trace|soft lockup|stall|WARNING:')"
+dmesg | grep -E -m 3 'BUG:|Oops|Call Trace|soft lockup|rcu.*stall|WARNING:|Unable to handle' &&
+    fail "the kernel complained: $(dmesg | grep -E -m 1 'BUG:|Oops|Call Trace|soft lockup|stall|WARNING:|Unable to handle')"
 [ "$(uname -m)" = x86_64 ] || fail "uname -m says $(uname -m)"
 
 before=$(cut -d ' ' -f 1 /proc/uptime | tr -d .)
