@@ -1,7 +1,7 @@
 /*
  * The integer loop of `make bench`, run inside the guest (and on the host, for comparison).
  *
- * usage: loop [SECONDS]
+ * usage: loop [SECONDS] | loop -n ROUNDS
  *
  * Two loops in assembly, so that their instruction count does not depend on a compiler: `alu` stays
  * in registers, `mem` loads and stores over 64 KiB. Each prints one line:
@@ -10,9 +10,11 @@
  *
  * `check` is the same for the same number of instructions on every machine that computes rightly.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -98,8 +100,28 @@ static struct result measure(const struct loop *loop, uint64_t rounds)
     return result;
 }
 
+static void print(const struct loop *loop, uint64_t rounds, const struct result *result)
+{
+    printf("DOPPEL-LOOP %s instructions=%llu ns=%llu tsc=%llu mips=%.1f check=%016llx\n",
+           loop->name, (unsigned long long)(rounds * loop->instructions),
+           (unsigned long long)result->ns, (unsigned long long)result->tsc,
+           rounds * loop->instructions * 1e3 / result->ns, (unsigned long long)result->check);
+    fflush(stdout);
+}
+
+/* A fixed amount of work between two lines, for a host that does not trust the guest's clock. */
+static void run_rounds(const struct loop *loop, uint64_t rounds)
+{
+    struct result result;
+
+    printf("DOPPEL-LOOP %s begin\n", loop->name);
+    fflush(stdout);
+    result = measure(loop, rounds);
+    print(loop, rounds, &result);
+}
+
 /* Doubles the rounds until one run takes the time wanted, and reports that run. */
-static void report(const struct loop *loop, double seconds)
+static void run_seconds(const struct loop *loop, double seconds)
 {
     uint64_t rounds = FIRST_ROUNDS;
     struct result result = measure(loop, rounds);
@@ -108,19 +130,19 @@ static void report(const struct loop *loop, double seconds)
         rounds *= 2;
         result = measure(loop, rounds);
     }
-    printf("DOPPEL-LOOP %s instructions=%llu ns=%llu tsc=%llu mips=%.1f check=%016llx\n",
-           loop->name, (unsigned long long)(rounds * loop->instructions),
-           (unsigned long long)result.ns, (unsigned long long)result.tsc,
-           rounds * loop->instructions * 1e3 / result.ns, (unsigned long long)result.check);
-    fflush(stdout);
+    print(loop, rounds, &result);
 }
 
 int main(int argc, char **argv)
 {
     static const struct loop loops[] = {{"alu", alu, 13}, {"mem", mem, 12}};
-    double seconds = argc > 1 ? atof(argv[1]) : 1;
+    bool fixed = argc == 3 && strcmp(argv[1], "-n") == 0;
 
-    for (unsigned i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
-        report(&loops[i], seconds);
+    for (unsigned i = 0; i < sizeof(loops) / sizeof(loops[0]); i++) {
+        if (fixed)
+            run_rounds(&loops[i], strtoull(argv[2], NULL, 0));
+        else
+            run_seconds(&loops[i], argc > 1 ? atof(argv[1]) : 1);
+    }
     return 0;
 }
