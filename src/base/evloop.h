@@ -32,8 +32,8 @@ void evloop_destroy(struct evloop *l);
 void evloop_stop(struct evloop *l);
 
 /* Watch `fd` (level-triggered). One registration per fd; `fd` stays the caller's. */
-int evloop_fd_add(struct evloop *l, int fd, uint32_t events, evloop_fd_fn *fn,
-                  void *opaque) must_check;
+int evloop_fd_add(struct evloop *l, int fd, uint32_t events, evloop_fd_fn *fn, void *opaque)
+    must_check;
 int evloop_fd_mod(struct evloop *l, int fd, uint32_t events) must_check;
 void evloop_fd_del(struct evloop *l, int fd);
 
@@ -48,12 +48,14 @@ struct evloop_timer {
     struct evloop *loop;
     evloop_fn *fn;
     void *opaque;
-    uint64_t deadline; /* CLOCK_MONOTONIC ns; UINT64_MAX when idle */
-    uint32_t heap_pos; /* 0 when idle */
+    uint64_t deadline;                        /* CLOCK_MONOTONIC ns, while armed */
+    struct evloop_timer *child, *next, *prev; /* timer_heap.c's */
+    bool armed;
 };
 
 void evloop_timer_init(struct evloop_timer *t, struct evloop *l, evloop_fn *fn, void *opaque);
-/* Arm, or re-arm, for an absolute CLOCK_MONOTONIC time; a time in the past fires at once. */
+/* Arm, or re-arm, for an absolute CLOCK_MONOTONIC time; a time in the past fires at once,
+ * UINT64_MAX is never (the timer is stopped). Any lock may be held. */
 void evloop_timer_start(struct evloop_timer *t, uint64_t deadline_ns);
 void evloop_timer_stop(struct evloop_timer *t);
 

@@ -9,16 +9,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * One word, so that readers on other threads never see half a change: bit 0 = running; the other
+ * bits, signed: running, host mono_ns() - guest ns; stopped, the guest ns.
+ */
 struct guest_clock {
-    _Atomic uint64_t offset; /* running: host mono_ns() - guest ns; stopped: the guest ns */
-    _Atomic bool running;
+    _Atomic uint64_t word;
 };
 
 void guest_clock_init(struct guest_clock *c, uint64_t start_ns); /* stopped, at start_ns */
+/* Started or stopped by one thread at a time (the VM's pause lock); read by any. Repeating either
+ * does nothing. */
 void guest_clock_start(struct guest_clock *c);
 void guest_clock_stop(struct guest_clock *c);
+bool guest_clock_running(const struct guest_clock *c);
 uint64_t guest_clock_ns(const struct guest_clock *c);
-/* The host CLOCK_MONOTONIC time at which the guest clock will show `guest_ns`. */
+/* The host CLOCK_MONOTONIC time at which the guest clock will show `guest_ns`; UINT64_MAX (never)
+ * while it is stopped, 0 when that lies before the host's own start. */
 uint64_t guest_clock_to_host(const struct guest_clock *c, uint64_t guest_ns);
 
 #endif

@@ -50,7 +50,8 @@ void io_space_destroy(struct io_space *s);
  * removed and added again; regions live as long as their device. */
 int io_space_add(struct io_space *s, const struct io_region *r) must_check;
 void io_space_remove(struct io_space *s, uint64_t base);
-/* Guest accesses of 1, 2, 4 or 8 bytes. `*val` is all ones when nobody claims a read. */
+/* Guest accesses of 1, 2, 4 or 8 bytes. A read fills the low `size` bytes
+ * of *val: with ones where nobody claims it. */
 enum io_status io_space_read(struct io_space *s, uint64_t addr, unsigned size, uint64_t *val);
 enum io_status io_space_write(struct io_space *s, uint64_t addr, unsigned size, uint64_t val);
 

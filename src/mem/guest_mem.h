@@ -7,10 +7,14 @@
  * 3. Every host-side write goes through gpa_write() or is followed by gpa_wrote(), which sets the
  *    dirty bits and tells the engine when the page holds translated or decoded code.
  * 4. Only gpa_* and the engines' TLB fill know the host mapping.
+ * 5. MEM_PAGE_CODE is set by guest_mem_code_mark() only, before the bytes are decoded; a write
+ * bumps code_gen and clears the flag under the same lock. So code decoded under the generation that
+ *    code_mark returned is stale exactly if code_gen differs from it now.
  */
 #ifndef DOPPEL_MEM_GUEST_MEM_H
 #define DOPPEL_MEM_GUEST_MEM_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +47,8 @@ struct guest_mem {
     uint64_t size; /* bytes of the memfd: all slots together */
     struct mem_slot slots[MEM_MAX_SLOTS];
     unsigned nslots;
+    pthread_mutex_t code_lock; /* innermost: invariant 5 */
+    _Atomic bool dirty_logging;
     /* Called after a host-side or slow-path write hit a page with MEM_PAGE_CODE; any thread. */
     void (*code_written)(void *opaque, gpa_t page);
     void *code_opaque;
@@ -55,7 +61,7 @@ void guest_mem_destroy(struct guest_mem *m);
 int guest_mem_add_slot(struct guest_mem *m, gpa_t base, uint64_t len, bool readonly,
                        struct error *err) must_check;
 
-/* The slot that holds `gpa`, or NULL. */
+/* The slot that holds `gpa`, or NULL. Any thread. */
 const struct mem_slot *guest_mem_slot(const struct guest_mem *m, gpa_t gpa);
 
 /* Copy; ranges may cross slots that touch. 0, or -EFAULT when any byte is not RAM (then nothing
@@ -75,10 +81,46 @@ int gpa_write_rom(struct guest_mem *m, gpa_t gpa, const void *buf, size_t len) m
 void *gpa_pin(struct guest_mem *m, gpa_t gpa, size_t len, bool for_write);
 void gpa_wrote(struct guest_mem *m, gpa_t gpa, size_t len);
 
-/* Atomic access for rings and page tables: naturally aligned 2, 4 or 8 bytes. */
+/*
+ * Atomic access for rings and page tables: 1, 2, 4 or 8 bytes, naturally aligned (else -EINVAL).
+ * Loads acquire; stores and swaps are sequentially consistent. -EFAULT and -EROFS as above.
+ */
 int gpa_load(const struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t *val) must_check;
 int gpa_store(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t val) must_check;
-/* 64-bit (size 8) or 32-bit (size 4) compare-and-swap; 1 swapped, 0 not, -EFAULT. */
+/* Compare-and-swap of 4 or 8 bytes; 1 swapped, 0 not, or a negative errno as above. */
 int gpa_cas(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t old, uint64_t val) must_check;
+
+/*
+ * An engine is about to decode code of this page: flag it, and return the generation to keep with
+ * what it decodes. The bytes are to be read after this call. Any thread.
+ */
+uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page);
+
+/*
+ * Dirty log. start: from now on every page is clean until written. collect: bit i of `bitmap`
+ * (64 pages a word, all words written) = page i of `slot` was written since start or the last
+ * collect; it is clean again. The engine must drop cached write permissions after start and after
+ * collect, before the caller reads the pages (engine_ops.dirty_log, dirty_collect).
+ */
+void guest_mem_dirty_start(struct guest_mem *m);
+void guest_mem_dirty_stop(struct guest_mem *m);
+int guest_mem_dirty_collect(struct guest_mem *m, unsigned slot, uint64_t *bitmap) must_check;
+
+/*
+ * The first page of slot `s` at or after page `from` that may hold anything but zeroes, or the
+ * slot's page count. Does not touch memory: pages never written are skipped without being
+ * allocated.
+ */
+uint64_t guest_mem_next_used(const struct guest_mem *m, const struct mem_slot *s, uint64_t from);
+/* All memory back to zero, host pages given back. No vCPU runs. */
+int guest_mem_clear(struct guest_mem *m, struct error *err) must_check;
+
+/*
+ * Back the part of memory in use with the host's huge pages, as far as the host likes, at most
+ * `max_extents` extents of 2 MiB from *cursor on (0 at first; moves on; wraps to 0 when through).
+ * Returns the extents that became huge. Any one thread, while the guest runs: content does not
+ * change, only vCPUs that touch the very extent wait.
+ */
+unsigned guest_mem_collapse(struct guest_mem *m, uint64_t *cursor, unsigned max_extents);
 
 #endif
