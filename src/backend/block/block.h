@@ -33,15 +33,16 @@ struct blk_request {
 struct blk_backend;
 
 struct blk_backend_ops {
-    const char *name; /* "raw" */
+    const char *name;                                            /* "raw" */
     int (*submit)(struct blk_backend *b, struct blk_request *r); /* 0, or -errno: not taken */
-    void (*drain)(struct blk_backend *b); /* wait until nothing is in flight; not on the loop thread */
+    void (*drain)(
+        struct blk_backend *b); /* wait until nothing is in flight; not on the loop thread */
     void (*close)(struct blk_backend *b);
 };
 
 struct blk_backend {
     const struct blk_backend_ops *ops;
-    uint64_t size; /* bytes */
+    uint64_t size;       /* bytes */
     uint32_t block_size; /* logical block: 512 or 4096 */
     bool readonly, can_discard;
     char id[21]; /* serial number offered to the guest, from the path */
@@ -53,8 +54,15 @@ struct blk_options {
     enum blk_cache cache;
 };
 
+/*
+ * Parse "PATH[,ro][,cache=writeback|none|unsafe][,format=raw]"; a comma inside PATH is written
+ * twice. `text` is cut up in place and must live as long as `o`, which points into it.
+ */
+int blk_options_parse(struct blk_options *o, char *text, struct error *err) must_check;
+
 /* Opens, checks and locks the image (a second writer is refused with a sentence). Regular files and
- * block devices. */
+ * block devices. With DOPPEL_NO_URING=1 in the environment, or where the kernel refuses io_uring,
+ * requests run on worker threads. */
 int blk_open(struct blk_backend **out, const struct blk_options *o, struct evloop *l,
              struct error *err) must_check;
 
