@@ -9,6 +9,7 @@
 #define DOPPEL_BACKEND_NET_NET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -47,11 +48,19 @@ struct net_options {
     struct net_forward forward[16];
     unsigned nforward;
     char tap[16];
+    const char *mac_seed; /* names the card, e.g. "VM/net0": the same address every time; or NULL */
 };
 
-/* Parse "user[,forward=tcp:127.0.0.1:2222:22]...", "tap=NAME", "none". */
+/*
+ * Parse "user[,forward=tcp:127.0.0.1:2222:22]...", "tap=NAME", "none". A forward is
+ * PROTO:[HOST-ADDRESS]:HOST-PORT:[GUEST-ADDRESS:]GUEST-PORT.
+ */
 int net_options_parse(struct net_options *o, const char *text, struct error *err) must_check;
+/* With kind NET_NONE *out becomes NULL. */
 int net_open(struct net_backend **out, const struct net_options *o, struct evloop *l,
              struct error *err) must_check;
+
+/* A locally administered unicast address [IEEE 802-2014 8.2.2] that depends only on `seed`. */
+void net_mac_from_seed(uint8_t mac[6], const char *seed);
 
 #endif
