@@ -37,7 +37,7 @@ void slirp_poll_init(struct slirp_poll *p, struct evloop *l, evloop_fn *ready, v
 void slirp_poll_stop(struct slirp_poll *p);
 /* Then, after evloop_sync(), free. */
 void slirp_poll_free(struct slirp_poll *p);
-/* Tell libslirp what has happened. Nothing else of libslirp may run between prepare and this. */
+/* Tell libslirp what has happened since slirp_poll_prepare(). */
 void slirp_poll_run(struct slirp_poll *p, Slirp *slirp);
 /* Ask libslirp what to wait for; how many ms at most until the next run. */
 uint32_t slirp_poll_prepare(struct slirp_poll *p, Slirp *slirp);

@@ -4,8 +4,8 @@
  *
  *   guest 10.0.2.15 (by DHCP), host and gateway 10.0.2.2, name server 10.0.2.3
  *
- * libslirp is not thread-safe: it runs on the loop's thread alone, in rounds (service()): report
- * descriptors, feed the guest's frames, hand over what the guest had no room for, ask what to wait
+ * libslirp is not thread-safe: it runs on the loop's thread alone, in rounds (service()): feed
+ * the guest's frames, report descriptors, hand over what the guest had no room for, ask what to wait
  * for. Frames from the guest arrive from any thread in `tx`; one that finds it full is lost, as on
  * any network, and the guest's TCP slows down.
  */
@@ -171,8 +171,8 @@ static void service(void *opaque)
     if (atomic_load(&u->closing)) {
         return;
     }
-    slirp_poll_run(&u->poll, u->slirp);
     feed(u);
+    slirp_poll_run(&u->poll, u->slirp); /* also sends what waited for an ARP reply just fed */
     flush_rx(u);
     uint32_t ms = slirp_poll_prepare(&u->poll, u->slirp);
     evloop_timer_start(&u->deadline,

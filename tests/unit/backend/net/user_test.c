@@ -135,15 +135,14 @@ static void frames_wait_for_buffers(void **state)
         size_t len = dhcp_message(w, 1, m);
         wire_send_udp(w, 0, 0xffffffff, 68, 67, m, len);
     }
-    while (true) {
-        pthread_mutex_lock(&w->lock);
-        bool refused = w->refused > 0;
-        pthread_mutex_unlock(&w->lock);
-        if (refused) {
-            break;
-        }
+    bool refused = false;
+    for (int i = 0; i < 5000 && !refused; i++) {
         usleep(1000);
+        pthread_mutex_lock(&w->lock);
+        refused = w->refused > 0;
+        pthread_mutex_unlock(&w->lock);
     }
+    assert_true(refused);
     wire_set_full(w, false);
     for (int i = 0; i < 3; i++) {
         assert_true(wire_expect_udp(w, 68, m) > 240);
@@ -169,42 +168,101 @@ static void udp_reaches_the_host(void **state)
     close(s);
 }
 
+/* A guest's end of a TCP connection to the host. */
+struct conn {
+    struct wire_tcp out, in;
+    int peer; /* the host's end */
+    uint8_t frame[WIRE_FRAME];
+};
+
+static void conn_open(struct conn *c, struct wire *w, int listener, uint16_t port, uint16_t sport)
+{
+    c->out = (struct wire_tcp){.src = WIRE_GUEST,
+                               .dst = WIRE_HOST,
+                               .sport = sport,
+                               .dport = port,
+                               .seq = 1000,
+                               .flags = WIRE_SYN};
+    wire_send_tcp(w, &c->out);
+    assert_true(wire_expect_tcp(w, sport, WIRE_SYN | WIRE_ACK, &c->in, c->frame));
+    assert_int_equal(c->in.ack, 1001);
+    c->out.seq++;
+    c->out.ack = c->in.seq + 1;
+    c->out.flags = WIRE_ACK;
+    wire_send_tcp(w, &c->out);
+    c->peer = accept(listener, NULL, NULL);
+    assert_true(c->peer >= 0);
+    setsockopt(c->peer, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 5},
+               sizeof(struct timeval));
+}
+
+static void conn_echo(struct conn *c, struct wire *w)
+{
+    uint8_t buf[5];
+
+    c->out.flags = WIRE_ACK | WIRE_PSH;
+    c->out.payload = (const uint8_t *)"hello";
+    c->out.len = 5;
+    wire_send_tcp(w, &c->out);
+    assert_int_equal(recv(c->peer, buf, 5, MSG_WAITALL), 5);
+    assert_memory_equal(buf, "hello", 5);
+    assert_int_equal(send(c->peer, "world", 5, 0), 5);
+    do {
+        assert_true(wire_expect_tcp(w, c->out.sport, WIRE_ACK, &c->in, c->frame));
+    } while (c->in.len == 0);
+    assert_int_equal(c->in.len, 5);
+    assert_memory_equal(c->in.payload, "world", 5);
+    c->out.seq += 5;
+    c->out.ack += 5;
+}
+
+/* The host closes first, the guest answers; libslirp then closes its socket. */
+static void conn_close(struct conn *c, struct wire *w)
+{
+    close(c->peer);
+    if (!(c->in.flags & WIRE_FIN)) {
+        assert_true(wire_expect_tcp(w, c->out.sport, WIRE_FIN, &c->in, c->frame));
+    }
+    c->out.flags = WIRE_ACK | WIRE_FIN;
+    c->out.len = 0;
+    c->out.ack++;
+    wire_send_tcp(w, &c->out);
+    assert_true(wire_expect_tcp(w, c->out.sport, WIRE_ACK, &c->in, c->frame));
+}
+
 static void tcp_reaches_the_host(void **state)
 {
     struct wire *w = *state;
-    struct wire_tcp in, out = {.src = WIRE_GUEST, .dst = WIRE_HOST, .sport = 5000, .seq = 1000};
-    uint8_t frame[WIRE_FRAME], buf[16];
-    int s = host_socket(SOCK_STREAM, &out.dport);
+    struct conn c;
+    uint16_t port;
+    int s = host_socket(SOCK_STREAM, &port);
 
     assert_int_equal(wire_open(w, "user"), 0);
-    out.flags = WIRE_SYN;
-    wire_send_tcp(w, &out);
-    assert_true(wire_expect_tcp(w, 5000, WIRE_SYN | WIRE_ACK, &in, frame));
-    assert_int_equal(in.ack, 1001);
-    out = (struct wire_tcp){.src = WIRE_GUEST,
-                            .dst = WIRE_HOST,
-                            .sport = 5000,
-                            .dport = out.dport,
-                            .seq = 1001,
-                            .ack = in.seq + 1,
-                            .flags = WIRE_ACK | WIRE_PSH,
-                            .payload = (const uint8_t *)"hello",
-                            .len = 5};
-    wire_send_tcp(w, &out);
-    int c = accept(s, NULL, NULL);
-    assert_true(c >= 0);
-    assert_int_equal(recv(c, buf, sizeof(buf), MSG_WAITALL | MSG_DONTWAIT) == 5 ||
-                         recv(c, buf, 5, MSG_WAITALL) == 5,
-                     1);
-    assert_memory_equal(buf, "hello", 5);
-    assert_int_equal(send(c, "world", 5, 0), 5);
-    do {
-        assert_true(wire_expect_tcp(w, 5000, WIRE_ACK, &in, frame));
-    } while (in.len == 0);
-    assert_int_equal(in.len, 5);
-    assert_memory_equal(in.payload, "world", 5);
-    close(c);
-    assert_true(wire_expect_tcp(w, 5000, WIRE_FIN, &in, frame));
+    conn_open(&c, w, s, port, 5000);
+    conn_echo(&c, w);
+    conn_close(&c, w);
+    close(s);
+}
+
+/* Descriptor numbers are used again and again; each time their events have to arrive. */
+static void connections_come_and_go(void **state)
+{
+    struct wire *w = *state;
+    struct conn c, lasting;
+    uint16_t port;
+    int s = host_socket(SOCK_STREAM, &port);
+
+    assert_int_equal(wire_open(w, "user"), 0);
+    conn_open(&lasting, w, s, port, 4999);
+    for (int i = 0; i < 60; i++) {
+        conn_open(&c, w, s, port, (uint16_t)(5000 + i));
+        conn_echo(&c, w);
+        conn_close(&c, w);
+        if (i % 10 == 0) {
+            conn_echo(&lasting, w);
+        }
+    }
+    conn_close(&lasting, w);
     close(s);
 }
 
@@ -330,10 +388,15 @@ static void two_networks_in_one_process(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WIRED(dhcp_gives_the_address),        WIRED(frames_wait_for_buffers),
-        WIRED(udp_reaches_the_host),          WIRED(tcp_reaches_the_host),
-        WIRED(tcp_is_forwarded_to_the_guest), WIRED(udp_is_forwarded_to_the_guest),
-        WIRED(a_port_in_use_is_named),        WIRED(a_hostile_guest_only_hurts_itself),
+        WIRED(dhcp_gives_the_address),
+        WIRED(frames_wait_for_buffers),
+        WIRED(udp_reaches_the_host),
+        WIRED(tcp_reaches_the_host),
+        WIRED(connections_come_and_go),
+        WIRED(tcp_is_forwarded_to_the_guest),
+        WIRED(udp_is_forwarded_to_the_guest),
+        WIRED(a_port_in_use_is_named),
+        WIRED(a_hostile_guest_only_hurts_itself),
         WIRED(two_networks_in_one_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
