@@ -19,6 +19,9 @@ struct isa_ops {
     void (*cpu_destroy)(void *cpu);
     /* Power-on state. The boot processor runs afterwards, the others wait for their start message. */
     void (*cpu_reset)(void *cpu);
+    /* Inter-processor start-up, on the CPU's own thread: INIT, and the start message's vector. */
+    void (*cpu_init)(void *cpu);
+    void (*cpu_start)(void *cpu, uint8_t vector);
     gva_t (*pc)(const void *cpu);
     /* One line for the failure report and the console menu. */
     void (*describe)(const void *cpu, char *buf, uint32_t len);

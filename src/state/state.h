@@ -55,7 +55,7 @@ struct state_desc {
 
 #define STATE_MEMBER_S_(type, name)          type name;
 #define STATE_MEMBER_A_(type, name, n)       type name[n];
-#define STATE_MEMBER_B_(name, n)             uint8_t name[n];
+#define STATE_MEMBER_B_(name, n)             _Alignas(16) uint8_t name[n];
 #define STATE_MEMBER_N_(type, name, n, desc) type name[n];
 
 #define STATE_MEMBERS(LIST) LIST(STATE_MEMBER_S_, STATE_MEMBER_A_, STATE_MEMBER_B_, STATE_MEMBER_N_)

@@ -69,12 +69,13 @@ struct vm {
     uint32_t debug_value;
     struct error failure;
     bool reset_pending;
+    bool started, engine_ready;
+    _Atomic bool warned_triple;
 
     /* Stop-the-world among running vCPUs: vm/exclusive.h. */
     pthread_mutex_t exclusive_lock;
     _Atomic bool stopping;
-    uint64_t start_ns;      /* host time of vm_start */
-    _Atomic uint64_t boot_ns[8]; /* milestones, see vm_milestone() */
+    uint64_t start_ns; /* host time of vm_start */
 };
 
 /* Everything but devices: memory, bus, loop, vCPUs on the engine. The board fills the rest. */
@@ -88,26 +89,36 @@ struct vm_params {
 };
 
 int vm_init(struct vm *vm, const struct vm_params *p, struct error *err) must_check;
-/* After the board has added memory slots: engine and vCPUs. */
+/* The CPUs of the ISA, so that the board can wire them. */
 int vm_init_cpus(struct vm *vm, struct error *err) must_check;
+/* After the board has added memory slots and wired the CPUs. */
+int vm_init_engine(struct vm *vm, struct error *err) must_check;
 void vm_destroy(struct vm *vm);
 void vm_add_device(struct vm *vm, struct dev *d);
 
 /* Reset devices and CPUs, let the board load the boot state, and start the vCPU threads.
  * `resumed`: state was loaded instead, so no reset. Returns when all threads run. */
 int vm_start(struct vm *vm, bool resumed, struct error *err) must_check;
-/* Wait for the end; threads are joined, devices quiet. */
+/* Wait for the end, resetting the machine as the guest asks; returns with the VM paused, so that it
+ * can be saved. Not from a vCPU's or the event loop's thread. */
 enum vm_end vm_wait(struct vm *vm);
 /* Ask for the end, from any thread (not a vCPU's lock holder). */
 void vm_end_request(struct vm *vm, enum vm_end end);
+/* A CPU shut down: resets the machine, with a warning that says where. */
+void vm_triple_fault(struct vm *vm, struct vcpu *v);
 void vm_fail(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
 
-/* Nested: all vCPUs parked, clock stopped, devices quiesced between pause and resume.
- * Not from a vCPU thread. */
+/* Nested: all vCPUs parked, clock stopped, devices quiesced between pause and resume. Not from a
+ * vCPU thread nor the event loop's. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 
-/* Save/load all sections of a paused VM: CPUs, devices, clock, RAM. */
+/* vm/run.c */
+void *vm_vcpu_thread(void *vcpu);
+
+/* vm/save.c: write or read all sections of a paused VM: clock, CPUs, devices, RAM. */
 int vm_save(struct vm *vm, int fd, const char *config_json, struct error *err) must_check;
+struct state_in;
+int vm_load(struct vm *vm, struct state_in *in, struct error *err) must_check;
 
 #endif

@@ -118,7 +118,7 @@ int blk_open(struct blk_backend **out, const struct blk_options *o, struct evloo
         return error_set(err, EINVAL, "unknown format '%s' for disk '%s'; known is raw", o->format,
                          o->path);
     }
-    int rc = image_open(&img, o, err);
+    int rc = blk_image_open(&img, o, err);
     if (rc < 0) {
         return rc;
     }
@@ -129,7 +129,7 @@ int blk_open(struct blk_backend **out, const struct blk_options *o, struct evloo
         rc = raw_open(out, &img, o->cache, l, err);
     }
     if (rc < 0) {
-        image_close(&img);
+        blk_image_close(&img);
     }
     return rc;
 }

@@ -213,7 +213,7 @@ static void make_id(struct image *img, const char *path)
     }
 }
 
-int image_open(struct image *img, const struct blk_options *o, struct error *err)
+int blk_image_open(struct image *img, const struct blk_options *o, struct error *err)
 {
     *img = (struct image){.fd = -1, .buffered_fd = -1, .mem_align = 1, .offset_align = 1};
     img->readonly = o->readonly;
@@ -228,7 +228,7 @@ int image_open(struct image *img, const struct blk_options *o, struct error *err
         rc = set_up_direct(img, o, err);
     }
     if (rc < 0) {
-        image_close(img);
+        blk_image_close(img);
         return rc;
     }
     img->can_discard = probe_discard(img);
@@ -236,7 +236,7 @@ int image_open(struct image *img, const struct blk_options *o, struct error *err
     return 0;
 }
 
-void image_close(struct image *img)
+void blk_image_close(struct image *img)
 {
     if (img->buffered_fd >= 0) {
         close(img->buffered_fd);

@@ -24,7 +24,7 @@ struct image {
  * Open, check and lock `o->path`. Nothing is created or written. On failure -errno with a sentence
  * and nothing stays open.
  */
-int image_open(struct image *img, const struct blk_options *o, struct error *err) must_check;
-void image_close(struct image *img);
+int blk_image_open(struct image *img, const struct blk_options *o, struct error *err) must_check;
+void blk_image_close(struct image *img);
 
 #endif

@@ -205,7 +205,7 @@ static void raw_close(struct blk_backend *b)
     move_all(&left, &raw->active);
     move_all(&left, &raw->waiting);
     cancel_all(raw, &left);
-    image_close(&raw->img);
+    blk_image_close(&raw->img);
     release(raw);
 }
 

@@ -78,7 +78,7 @@
 #define PC_RESET_VALUE     0x06
 
 /* SLP_TYP for S5, soft off: what \_S5 says and the power management block understands. */
-#define PC_SLP_TYP_S5 0
+#define PC_SLP_TYP_S5 5
 
 /* Which IOAPIC pin INTA (pin 0) .. INTD (pin 3) of a bus-0 slot is wired to. */
 static inline unsigned pc_pci_gsi(unsigned slot, unsigned pin)

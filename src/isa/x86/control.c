@@ -254,6 +254,7 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
     switch (msr) {
     case MSR_TSC:
         c->tsc_offset += v - x86_tsc(c);
+        c->env.tsc_changed(c->env.irq);
         return true;
     case MSR_EFER:
         return write_efer(c, v);

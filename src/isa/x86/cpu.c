@@ -1,11 +1,13 @@
 /*
  * The CPU as an object: creation, power-on state, state description, load validation.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "isa/isa.h"
+#include "isa/x86/flags.h"
 #include "isa/x86/native.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/system.h"
@@ -83,6 +85,29 @@ static void cpu_reset(void *cpu)
     x86_update_mode(c);
 }
 
+/* INIT keeps the caches, the time stamp counter and the APIC's base address [SDM 3A table 9-1]. */
+static void cpu_init(void *cpu)
+{
+    struct x86_cpu *c = cpu;
+    uint64_t tsc_offset = c->tsc_offset, apic_base = c->apic_base;
+    cpu_reset(c);
+    c->tsc_offset = tsc_offset;
+    c->apic_base = apic_base;
+    c->run_state = apic_base & 0x100 ? X86_RUNNING : X86_WAIT_SIPI;
+}
+
+/* Start-up message: real mode at vector * 4 KiB [SDM 3A 8.4]. Ignored unless waiting for it. */
+static void cpu_start(void *cpu, uint8_t vector)
+{
+    struct x86_cpu *c = cpu;
+    if (c->run_state != X86_WAIT_SIPI)
+        return;
+    c->seg[SEG_CS].sel = (uint16_t)(vector << 8);
+    c->seg[SEG_CS].base = (uint64_t)vector << 12;
+    c->rip = 0;
+    c->run_state = X86_RUNNING;
+}
+
 static gva_t cpu_pc(const void *cpu)
 {
     const struct x86_cpu *c = cpu;
@@ -105,6 +130,8 @@ const struct isa_ops isa_x86 = {
     .cpu_create = cpu_create,
     .cpu_destroy = cpu_destroy,
     .cpu_reset = cpu_reset,
+    .cpu_init = cpu_init,
+    .cpu_start = cpu_start,
     .pc = cpu_pc,
     .describe = cpu_describe,
 };

@@ -115,6 +115,7 @@ struct x86_env {
     /* Local APIC MSRs: IA32_APIC_BASE, x2APIC range, TSC deadline. false: #GP. */
     bool (*apic_msr_read)(void *irq, uint32_t msr, uint64_t *val);
     bool (*apic_msr_write)(void *irq, uint32_t msr, uint64_t val);
+    void (*tsc_changed)(void *irq); /* the guest moved its time stamp counter */
 };
 
 /* Guest-physical memory as page walks and descriptor loads need it; false: not RAM. */
@@ -162,7 +163,15 @@ struct x86_cpu {
 
     STATE_MEMBERS(X86_CPU_STATE) /* wire state */
 
-    uint8_t cpl;       /* derived: SS.DPL */
+    struct tlb *tlbs[X86_MMU_CTXS]; /* the engine's; `tlb` is one of them */
+    void *slow_opaque;              /* for phys */
+    /* What x86_raise() left for x86_deliver_pending(). */
+    uint8_t exc_vector;
+    bool exc_has_error;
+    uint32_t exc_error;
+    uint64_t exc_cr2;
+    bool exclusive; /* slow->lock is held: a fault in between must release it */
+    uint8_t cpl; /* derived: SS.DPL */
     uint8_t code_mode; /* derived: 16, 32 or 64 */
     uint8_t mmu_ctx;   /* derived: enum x86_mmu_ctx */
     unsigned id;

@@ -75,7 +75,11 @@ static struct regs text(const char *s)
 static bool host_has_avx(void)
 {
     struct regs r = host(1, 0);
-    return (r.c & BIT(27)) && (r.c & BIT(28)) && (_xgetbv(0) & 6) == 6;
+    uint32_t lo, hi;
+    if (!(r.c & BIT(27)) || !(r.c & BIT(28)))
+        return false;
+    __asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (lo & 6) == 6;
 }
 
 /* Cores in one package, no SMT: `ncpus` APIC ids from 0. */

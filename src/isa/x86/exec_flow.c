@@ -2,6 +2,7 @@
  * Near control flow. All of these end their block: they set c->rip and return NULL. A not-taken
  * conditional jump ends it too, so that a block has one exit.
  */
+#include "isa/x86/exec_table.h"
 #include "isa/x86/stack.h"
 
 /* Near branch targets: cut to the operand size, checked against the code segment or canonical form

@@ -2,6 +2,7 @@
  * Moving data: MOV and its relatives, LEA, CMOVcc, SETcc, sign extension, byte swaps.
  */
 #include "isa/x86/exec.h"
+#include "isa/x86/exec_table.h"
 
 #define MOV_T(T, unused)                                                                           \
     EXEC(mov_rr_##T)                                                                               \
@@ -88,6 +89,8 @@ EXEC(movsx)
     put_reg(c, op->dst, op->size, sext(get_op(c, op->src, mem, ea, op->src_size), op->src_size));
     return op + 1;
 }
+/* Op size 4 with an 8-bit or 16-bit source; see lower.c. */
+x86_exec_fn *const x86_movzx32[2][2] = {{zx_rr_u8, zx_rm_u8}, {zx_rr_u16, zx_rm_u16}};
 EXEC_ANY(MOVZX, movzx);
 EXEC_ANY(MOVSX, movsx);
 EXEC_ANY(MOVSXD, movsx);

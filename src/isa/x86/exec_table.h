@@ -13,5 +13,7 @@ const struct x86_exec *x86_exec_of(unsigned iclass);
 extern x86_exec_fn *const x86_exec_undefined;
 /* 64-bit Jcc by condition. */
 extern x86_exec_fn *const x86_jcc64[16];
+/* MOVZX to 32 bits: [source is 16 bits][source is memory]. */
+extern x86_exec_fn *const x86_movzx32[2][2];
 
 #endif

@@ -195,6 +195,8 @@ void x86_lower(struct x86_cpu *c, struct x86_op *op, const struct x86_insn *in, 
         lower_native(c, op, in);
     else if (in->iclass == X86_I_JCC && in->mode == X86_MODE_64)
         op->fn = x86_jcc64[op->imm2];
+    else if (in->iclass == X86_I_MOVZX && in->opsize == 4 && in->op[1].size <= 2)
+        op->fn = x86_movzx32[in->op[1].size - 1][x86_is_mem(in)];
     else
         op->fn = pick(e, in);
 }

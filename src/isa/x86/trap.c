@@ -348,7 +348,7 @@ static bool deliver_all(struct x86_cpu *c, struct event first)
     struct event volatile e = first;
     memcpy(outer, c->unwind, sizeof(outer));
     c->op = NULL;
-    bool ok = true;
+    bool volatile ok = true;
     if (setjmp(c->unwind)) {
         struct event was = e, now = raised(c);
         if (was.kind == EVENT_EXCEPTION && was.vector == VEC_DF)
