@@ -1,0 +1,46 @@
+/*
+ * What a machine is made from, as the user said it; also the JSON in state files.
+ */
+#ifndef DOPPEL_CMD_CONFIG_H
+#define DOPPEL_CMD_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "board/pc/pc.h"
+
+/* All strings are owned (strdup). What only concerns this run (console, stats, engine) is part of
+ * the structure but not of the JSON. */
+struct config {
+    char *name, *kernel, *initrd, *append;
+    char *disk[PC_MAX_DISKS]; /* "FILE[,ro][,format=raw][,cache=MODE]" */
+    char *disk_path[PC_MAX_DISKS]; /* config_to_pc()'s: the specification, cut */
+    unsigned ndisks;
+    char *net[PC_MAX_NETS]; /* "user...", "tap=NAME", "none" */
+    unsigned nnets;
+    uint64_t cpus, memory;
+    char *console, *engine, *save_on_exit, *stats;
+    bool no_reboot, guest_unpack;
+};
+
+/* Zero-initialise first. Each returns -EINVAL or -ENOMEM with a sentence. */
+int config_add_disk(struct config *c, const char *spec, struct error *err) must_check;
+int config_add_net(struct config *c, const char *spec, struct error *err) must_check;
+/* Replace an owned string. */
+int config_set(char **field, const char *value, struct error *err) must_check;
+void config_free(struct config *c);
+
+/* No kernel and no disk given: the default guest from the cache. Also fills what was left out. */
+int config_defaults(struct config *c, struct error *err) must_check;
+
+/* JSON text to be freed by the caller, or NULL for want of memory. */
+char *config_to_json(const struct config *c);
+/* Hostile input. */
+int config_from_json(struct config *c, const char *json, struct error *err) must_check;
+
+/* The parsed form for the board; its strings belong to `c`. */
+int config_to_pc(struct config *c, struct pc_config *out, struct error *err) must_check;
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * Finding the default guest's files, and making its scratch disk.
+ */
+#include "cmd/default_guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SCRATCH_SIZE (INT64_C(1) << 30)
+
+static void cache_path(char buf[PATH_MAX], const char *file)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (xdg && *xdg)
+        snprintf(buf, PATH_MAX, "%s/doppel/%s", xdg, file);
+    else
+        snprintf(buf, PATH_MAX, "%s/.cache/doppel/%s", home ? home : "", file);
+}
+
+static int need(char **field, const char *file, struct error *err)
+{
+    char path[PATH_MAX];
+    if (*field)
+        return 0;
+    cache_path(path, file);
+    if (access(path, R_OK) != 0)
+        return error_set(err, ENOENT,
+                         "the default guest's %s is not there; `make guest` in doppel's source "
+                         "folder fetches it, or give --kernel FILE",
+                         path);
+    return config_set(field, path, err);
+}
+
+/* A sparse file; every machine of the user's that runs alone gets the same one. */
+static int scratch_disk(struct config *c, struct error *err)
+{
+    char path[PATH_MAX];
+    cache_path(path, "scratch.raw");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return error_set(err, errno, "cannot make the scratch disk %s: %s", path, strerror(errno));
+    struct stat st;
+    int r = fstat(fd, &st);
+    if (r == 0 && st.st_size == 0)
+        r = ftruncate(fd, SCRATCH_SIZE);
+    int e = errno;
+    close(fd);
+    if (r != 0)
+        return error_set(err, e, "cannot make the scratch disk %s: %s", path, strerror(e));
+    return config_add_disk(c, path, err);
+}
+
+int default_guest(struct config *c, struct error *err)
+{
+    int r = need(&c->kernel, "guest/cloud/vmlinuz", err);
+    if (r == 0)
+        r = need(&c->initrd, "guest/cloud/initramfs-shell.cpio", err);
+    if (r == 0 && !c->append)
+        r = config_set(&c->append, "console=ttyS0 quiet", err);
+    if (r == 0 && c->ndisks == 0)
+        r = scratch_disk(c, err);
+    if (r == 0 && c->nnets == 0)
+        r = config_add_net(c, "user", err);
+    return r;
+}

@@ -1,0 +1,91 @@
+/*
+ * Parsing options, with a suggestion for what was mistyped.
+ */
+#include "cmd/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+enum { MAX_OPTIONS = 32 };
+
+static const struct option_desc *find(const struct option_desc *table, unsigned n,
+                                      const char *name, size_t len)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static int unknown(const struct option_desc *table, unsigned n, const char *name, size_t len,
+                   struct error *err)
+{
+    const char *words[MAX_OPTIONS];
+    char text[64];
+    for (unsigned i = 0; i < n && i < MAX_OPTIONS; i++)
+        words[i] = table[i].name;
+    snprintf(text, sizeof(text), "%.*s", (int)len, name);
+    const char *near = parse_nearest(text, words, MIN(n, MAX_OPTIONS));
+    if (near)
+        return error_set(err, EINVAL, "unknown option --%s; did you mean --%s?", text, near);
+    return error_set(err, EINVAL, "unknown option --%s; see --help", text);
+}
+
+/* One option; returns how many words it took, or -errno. */
+static int parse_one(char **argv, const struct option_desc *table, unsigned n, void *target,
+                     struct error *err)
+{
+    const char *name = argv[0] + 2, *eq = strchr(name, '=');
+    size_t len = eq ? (size_t)(eq - name) : strlen(name);
+    const struct option_desc *o = find(table, n, name, len);
+    if (!o)
+        return unknown(table, n, name, len, err);
+    if (!o->value && eq)
+        return error_set(err, EINVAL, "--%s takes no value", o->name);
+    const char *value = eq ? eq + 1 : argv[1];
+    if (!o->value)
+        value = NULL;
+    else if (!value)
+        return error_set(err, EINVAL, "--%s needs a value: %s", o->name, o->value);
+    int r = o->apply(target, value, err);
+    return r < 0 ? r : o->value && !eq ? 2 : 1;
+}
+
+int options_parse(int argc, char **argv, const struct option_desc *table, unsigned n, void *target,
+                  const char **operand, struct error *err)
+{
+    for (int i = 1; i < argc;) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return 1;
+        if (strncmp(argv[i], "--", 2) == 0 && argv[i][2]) {
+            int took = parse_one(&argv[i], table, n, target, err);
+            if (took < 0)
+                return took;
+            i += took;
+            continue;
+        }
+        if (argv[i][0] == '-' && argv[i][1])
+            return error_set(err, EINVAL, "unknown option %s; see --help", argv[i]);
+        if (!operand || *operand)
+            return error_set(err, EINVAL, "\"%s\" is one word too many; see --help", argv[i]);
+        *operand = argv[i++];
+    }
+    return 0;
+}
+
+void options_help(const struct option_desc *table, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char left[80];
+        snprintf(left, sizeof(left), "--%s%s%s", table[i].name, table[i].value ? " " : "",
+                 table[i].value ? table[i].value : "");
+        if (strlen(left) > 28)
+            printf("  %s\n  %-28s %s\n", left, "", table[i].help);
+        else
+            printf("  %-28s %s\n", left, table[i].help);
+    }
+}
