@@ -98,6 +98,13 @@ int gpa_cas(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t old, uint64_
  * what it decodes. The bytes are to be read after this call. Any thread.
  */
 uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page);
+/*
+ * Only if the page is flagged already: true, and its generation. Else the caller first takes away
+ * cached write permissions (with the world stopped), then marks. Looking at the flag and then
+ * marking would not do: a write may have cleared it in between, and given permissions out again.
+ */
+bool guest_mem_code_marked(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
+                           uint32_t *gen);
 
 /*
  * Dirty log. start: from now on every page is clean until written. collect: bit i of `bitmap`

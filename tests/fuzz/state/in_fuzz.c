@@ -13,8 +13,7 @@
 #include <zlib.h>
 
 #include "base/endian.h"
-#include "fuzz/state/objects.h"
-#include "fuzz/state/objects_mem.h"
+#include "objects.h"
 #include "state/file.h"
 #include "state/format.h"
 

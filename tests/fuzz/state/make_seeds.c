@@ -9,8 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fuzz/state/objects.h"
-#include "fuzz/state/objects_mem.h"
+#include "objects.h"
 #include "state/file.h"
 
 static struct whole sample(uint8_t fill)

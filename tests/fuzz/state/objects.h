@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "mem/guest_mem.h"
 #include "state/state.h"
 
 #define PART_STATE(S, A, B, N) S(uint16_t, index) S(bool, on)
@@ -39,5 +40,16 @@ extern const struct state_desc whole_state;
 #define STATE_OWNER struct whole
 STATE_DESC(whole_state, "whole", 2, WHOLE_STATE, .post_load = whole_post_load);
 #undef STATE_OWNER
+
+/* The memory of the machine that the seeds hold and the reader's target loads into. */
+static inline int small_machine(struct guest_mem *m)
+{
+    int rc = guest_mem_init(m, 64 * GUEST_PAGE_SIZE, NULL);
+    if (!rc)
+        rc = guest_mem_add_slot(m, 0, 60 * GUEST_PAGE_SIZE, false, NULL);
+    if (!rc)
+        rc = guest_mem_add_slot(m, 0xfffff000, 4 * GUEST_PAGE_SIZE, true, NULL);
+    return rc;
+}
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz/state/objects.h"
+#include "objects.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
