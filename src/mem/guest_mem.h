@@ -48,6 +48,7 @@ struct guest_mem {
     struct mem_slot slots[MEM_MAX_SLOTS];
     unsigned nslots;
     pthread_mutex_t code_lock; /* innermost: invariant 5 */
+    bool initialised;
     _Atomic bool dirty_logging;
     /* Called after a host-side or slow-path write hit a page with MEM_PAGE_CODE; any thread. */
     void (*code_written)(void *opaque, gpa_t page);
@@ -56,6 +57,7 @@ struct guest_mem {
 
 /* `size` bytes of guest memory in all, to be handed out by guest_mem_add_slot(). */
 int guest_mem_init(struct guest_mem *m, uint64_t size, struct error *err) must_check;
+/* Harmless after a failed init, on zeroes, and twice. */
 void guest_mem_destroy(struct guest_mem *m);
 /* The next `len` bytes of the memfd become guest-physical [base, base+len). */
 int guest_mem_add_slot(struct guest_mem *m, gpa_t base, uint64_t len, bool readonly,
