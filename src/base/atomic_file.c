@@ -21,7 +21,9 @@ int atomic_file_open(struct atomic_file *f, const char *path, struct error *err)
     f->path = realpath(path, NULL);
     if (!f->path)
         f->path = strdup(path);
-    if (!f->path || asprintf(&f->tmp, "%s.XXXXXX", f->path) < 0) {
+    if (!f->path)
+        return error_set(err, ENOMEM, "%s: no memory", path);
+    if (asprintf(&f->tmp, "%s.XXXXXX", f->path) < 0) {
         f->tmp = NULL;
         atomic_file_discard(f);
         return error_set(err, ENOMEM, "%s: no memory", path);
@@ -71,6 +73,8 @@ int atomic_file_commit(struct atomic_file *f, struct error *err)
 
 void atomic_file_discard(struct atomic_file *f)
 {
+    if (!f->path)
+        return;
     if (f->fd >= 0)
         close(f->fd);
     if (f->tmp)

@@ -16,7 +16,7 @@ struct atomic_file {
 int atomic_file_open(struct atomic_file *f, const char *path, struct error *err) must_check;
 /* To disk and into place, replacing what was there. On failure as after discard. */
 int atomic_file_commit(struct atomic_file *f, struct error *err) must_check;
-/* Leave no trace. Harmless after commit. */
+/* Leave no trace. Harmless after commit, after a failed open, and on zeroes. */
 void atomic_file_discard(struct atomic_file *f);
 
 #endif

@@ -43,7 +43,8 @@ int evloop_post(struct evloop *l, evloop_fn *fn, void *opaque) must_check;
 void evloop_sync(struct evloop *l);
 bool evloop_on_thread(const struct evloop *l);
 
-/* A one-shot timer embedded in its owner. Zero-initialise, then evloop_timer_init. */
+/* A one-shot timer embedded in its owner, who stops it before its memory goes (also after
+ * evloop_stop()). Zero-initialise, then evloop_timer_init. */
 struct evloop_timer {
     struct evloop *loop;
     evloop_fn *fn;

@@ -16,7 +16,14 @@ int io_space_init(struct io_space *s)
     s->regions = NULL;
     s->n = s->cap = 0;
     atomic_store(&s->unclaimed, 0);
-    return -pthread_rwlock_init(&s->lock, NULL);
+    /* vCPUs that hammer a device must not keep a moving BAR waiting for ever. Safe because nobody
+     * reads twice: the lock is not held while a handler runs. */
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    int rc = -pthread_rwlock_init(&s->lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    return rc;
 }
 
 void io_space_destroy(struct io_space *s)

@@ -25,6 +25,17 @@ uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_
     return gen;
 }
 
+bool guest_mem_code_marked(struct guest_mem *m, const struct mem_slot *s, gpa_t page, uint32_t *gen)
+{
+    uint64_t i = page_index(s, page);
+
+    pthread_mutex_lock(&m->code_lock);
+    bool marked = atomic_load(&s->page_flags[i]) & MEM_PAGE_CODE;
+    *gen = atomic_load(&s->code_gen[i]);
+    pthread_mutex_unlock(&m->code_lock);
+    return marked;
+}
+
 /* The flag goes last: whoever then sees the page without it also sees the new generation. */
 static void invalidate_code(struct guest_mem *m, const struct mem_slot *s, uint64_t i)
 {

@@ -34,11 +34,11 @@ static int check_size(uint64_t size, struct error *err)
 int guest_mem_init(struct guest_mem *m, uint64_t size, struct error *err)
 {
     *m = (struct guest_mem){.fd = -1, .size = size};
-    pthread_mutex_init(&m->code_lock, NULL);
-
     int rc = check_size(size, err);
     if (rc)
         return rc;
+    pthread_mutex_init(&m->code_lock, NULL);
+    m->initialised = true;
     m->fd = memfd_create("doppel-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (m->fd < 0 || ftruncate(m->fd, (off_t)size) < 0) {
         rc = error_set(err, errno, "cannot make guest memory: %s", strerror(errno));
@@ -75,13 +75,14 @@ static void unmap_slot(struct mem_slot *s)
 
 void guest_mem_destroy(struct guest_mem *m)
 {
+    if (!m->initialised)
+        return;
     for (unsigned i = 0; i < m->nslots; i++)
         unmap_slot(&m->slots[i]);
-    m->nslots = 0;
     if (m->fd >= 0)
         close(m->fd);
-    m->fd = -1;
     pthread_mutex_destroy(&m->code_lock);
+    *m = (struct guest_mem){.fd = -1};
 }
 
 /*
@@ -115,7 +116,6 @@ static int map_slot(const struct guest_mem *m, struct mem_slot *s)
     s->host = host;
     /* Advice only: a host that will not give huge pages still gives memory. */
     (void)madvise(host, s->len, MADV_HUGEPAGE);
-    (void)madvise(host, s->len, MADV_DONTFORK);
 
     void *arrays = mmap(NULL, page_arrays_len(s), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -48,6 +48,7 @@ struct guest_mem {
     struct mem_slot slots[MEM_MAX_SLOTS];
     unsigned nslots;
     pthread_mutex_t code_lock; /* innermost: invariant 5 */
+    bool initialised;
     _Atomic bool dirty_logging;
     /* Called after a host-side or slow-path write hit a page with MEM_PAGE_CODE; any thread. */
     void (*code_written)(void *opaque, gpa_t page);
@@ -56,6 +57,7 @@ struct guest_mem {
 
 /* `size` bytes of guest memory in all, to be handed out by guest_mem_add_slot(). */
 int guest_mem_init(struct guest_mem *m, uint64_t size, struct error *err) must_check;
+/* Harmless after a failed init, on zeroes, and twice. */
 void guest_mem_destroy(struct guest_mem *m);
 /* The next `len` bytes of the memfd become guest-physical [base, base+len). */
 int guest_mem_add_slot(struct guest_mem *m, gpa_t base, uint64_t len, bool readonly,
@@ -98,6 +100,13 @@ int gpa_cas(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t old, uint64_
  * what it decodes. The bytes are to be read after this call. Any thread.
  */
 uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page);
+/*
+ * Only if the page is flagged already: true, and its generation. Else the caller first takes away
+ * cached write permissions (with the world stopped), then marks. Looking at the flag and then
+ * marking would not do: a write may have cleared it in between, and given permissions out again.
+ */
+bool guest_mem_code_marked(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
+                           uint32_t *gen);
 
 /*
  * Dirty log. start: from now on every page is clean until written. collect: bit i of `bitmap`

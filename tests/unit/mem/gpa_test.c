@@ -136,8 +136,12 @@ static void code_goes_stale(void **state)
     struct fixture *f = *state;
     const struct mem_slot *s = &f->m.slots[0];
     uint8_t b[8] = {0};
-    uint32_t gen = guest_mem_code_mark(&f->m, s, 2 * PAGE);
+    uint32_t gen, same;
+    assert_false(guest_mem_code_marked(&f->m, s, 2 * PAGE, &same));
+    gen = guest_mem_code_mark(&f->m, s, 2 * PAGE);
     assert_int_equal(gen, generation(f, 2));
+    assert_true(guest_mem_code_marked(&f->m, s, 2 * PAGE, &same));
+    assert_int_equal(same, gen);
     assert_int_equal(gpa_write(&f->m, PAGE, b, 8), 0); /* the neighbour */
     assert_int_equal(f->nwritten, 0);
     assert_int_equal(gpa_write(&f->m, 2 * PAGE - 4, b, 8), 0);
@@ -145,6 +149,7 @@ static void code_goes_stale(void **state)
     assert_int_equal(f->written, 2 * PAGE);
     assert_int_not_equal(generation(f, 2), gen);
     assert_int_equal(atomic_load(&s->page_flags[2]), 0);
+    assert_false(guest_mem_code_marked(&f->m, s, 2 * PAGE, &same));
     /* Said once until somebody decodes again. */
     assert_int_equal(gpa_store(&f->m, 2 * PAGE, 8, 1), 0);
     assert_int_equal(f->nwritten, 1);

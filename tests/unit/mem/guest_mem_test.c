@@ -19,6 +19,10 @@ static void refuses_odd_and_huge_sizes(void **state)
     assert_int_equal(guest_mem_init(&m, 0, &e), -EINVAL);
     assert_int_equal(guest_mem_init(&m, 4097, &e), -EINVAL);
     assert_int_equal(guest_mem_init(&m, UINT64_C(1) << 50, &e), -ENOMEM);
+    guest_mem_destroy(&m);
+    m = (struct guest_mem){0};
+    guest_mem_destroy(&m);
+    assert_int_equal(fcntl(0, F_GETFD) & ~FD_CLOEXEC, 0); /* not taken for the memfd and closed */
     assert_int_equal(strncmp(e.text, "1 PiB of guest memory is more than this host has (", 50), 0);
 }
 
