@@ -15,7 +15,7 @@
  * the structure but not of the JSON. */
 struct config {
     char *name, *kernel, *initrd, *append;
-    char *disk[PC_MAX_DISKS]; /* "FILE[,ro][,format=raw][,cache=MODE]" */
+    char *disk[PC_MAX_DISKS];      /* "FILE[,ro][,format=raw][,cache=MODE]" */
     char *disk_path[PC_MAX_DISKS]; /* config_to_pc()'s: the specification, cut */
     unsigned ndisks;
     char *net[PC_MAX_NETS]; /* "user...", "tap=NAME", "none" */

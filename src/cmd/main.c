@@ -1,39 +1,48 @@
-/* TEMPORARY minimal runner. */
+/*
+ * The doppel program: finds the subcommand.
+ */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "board/pc/pc.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "cmd/commands.h"
+
+const struct command commands[] = {
+    {"run", "make a machine and run it until it ends", cmd_run},
+    {"resume", "let a saved machine go on", cmd_resume},
+    {"version", "print the version", cmd_version},
+    {"help", "list the commands, or explain one", cmd_help},
+};
+const unsigned ncommands = sizeof(commands) / sizeof(commands[0]);
+
+static int unknown(const char *name)
+{
+    const char *words[sizeof(commands) / sizeof(commands[0])];
+    for (unsigned i = 0; i < ncommands; i++)
+        words[i] = commands[i].name;
+    const char *near = parse_nearest(name, words, ncommands);
+    if (near)
+        log_error("unknown command %s; did you mean \"doppel %s\"?", name, near);
+    else
+        log_error("unknown command %s; \"doppel help\" lists them", name);
+    return STATUS_USAGE;
+}
 
 int main(int argc, char **argv)
 {
-    struct error err = {0};
-    static struct vm vm;
-    struct pc_config cfg = {.console = "stdio", .ram = 512ull << 20};
-    struct vm_params p = {.nvcpus = 1, .isa = &isa_x86, .engine = &engine_interp};
-    struct chr_backend *con;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--kernel")) cfg.kernel = argv[i + 1];
-        if (!strcmp(argv[i], "--initrd")) cfg.initrd = argv[i + 1];
-        if (!strcmp(argv[i], "--append")) cfg.cmdline = argv[i + 1];
-        if (!strcmp(argv[i], "--cpus")) p.nvcpus = atoi(argv[i + 1]);
-        if (!strcmp(argv[i], "--disk")) cfg.disk[cfg.ndisks++].path = argv[i + 1];
-        if (!strcmp(argv[i], "--net") && net_options_parse(&cfg.net[cfg.nnets++], argv[i + 1], &err) < 0) return 2;
+    if (argc < 2) {
+        cmd_help(1, argv);
+        return STATUS_USAGE;
     }
-    p.ram_size = cfg.ram;
-    p.no_reboot = true;
-    int r = vm_init(&vm, &p, &err);
-    if (r == 0) r = pc_create(&vm, &cfg, &con, &err);
-    if (r == 0) r = vm_start(&vm, false, &err);
-    if (r < 0) { fprintf(stderr, "doppel: %s\n", err.text); return 2; }
-    enum vm_end e = vm_wait(&vm);
-    fprintf(stderr, "end %d %s instr %lu\n", e, vm.failure.text, vm.vcpus[0].stats.instructions);
-    vm_destroy(&vm);
-    return e == VM_POWERED_OFF ? 0 : 1;
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    else if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (unsigned i = 0; i < ncommands; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].main(argc - 1, argv + 1);
+    }
+    return unknown(name);
 }
-/* TEMP */
-static void tw(struct chr_backend *b, const uint8_t *buf, size_t len) { (void)b; fwrite(buf, 1, len, stdout); fflush(stdout); }
-static void tn(struct chr_backend *b) { (void)b; }
-static const struct chr_backend_ops tops = {"tmp", tw, tn, tn, tn};
-static struct chr_backend tchr = {.ops = &tops};
-int chr_open(struct chr_backend **out, const char *spec, struct evloop *l, struct error *err) { (void)spec; (void)l; (void)err; *out = &tchr; return 0; }

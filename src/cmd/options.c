@@ -11,8 +11,8 @@
 
 enum { MAX_OPTIONS = 32 };
 
-static const struct option_desc *find(const struct option_desc *table, unsigned n,
-                                      const char *name, size_t len)
+static const struct option_desc *find(const struct option_desc *table, unsigned n, const char *name,
+                                      size_t len)
 {
     for (unsigned i = 0; i < n; i++) {
         if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)

@@ -103,6 +103,8 @@ void *vm_vcpu_thread(void *arg)
     struct vcpu *v = arg;
     struct vm *vm = v->vm;
     struct vm_exit exit;
+    if (v->id == 0)
+        vm_milestone(vm, VM_MILESTONE_FIRST_INSTRUCTION);
     while (serve_requests(vm, v)) {
         vm->engine->run(v, &exit);
         handle_exit(vm, v, &exit);

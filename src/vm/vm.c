@@ -69,6 +69,7 @@ int vm_init(struct vm *vm, const struct vm_params *p, struct error *err)
     vm->isa = p->isa;
     vm->engine = p->engine;
     vm->no_reboot = p->no_reboot;
+    vm->created_ns = mono_ns();
     pthread_mutex_init(&vm->lock, NULL);
     pthread_cond_init(&vm->cond, NULL);
     pthread_mutex_init(&vm->exclusive_lock, NULL);
@@ -120,7 +121,24 @@ int vm_init_engine(struct vm *vm, struct error *err)
         if (r < 0)
             return r;
     }
+    vm_milestone(vm, VM_MILESTONE_ENGINE_READY);
     return 0;
+}
+
+void vm_milestone(struct vm *vm, enum vm_milestone m)
+{
+    uint64_t none = 0;
+    atomic_compare_exchange_strong(&vm->milestone_ns[m], &none, mono_ns());
+}
+
+const char *vm_milestone_name(enum vm_milestone m)
+{
+    static const char *const names[] = {
+#define NAME(id, name) #name,
+        VM_MILESTONE_LIST(NAME)
+#undef NAME
+    };
+    return names[m];
 }
 
 void vm_add_device(struct vm *vm, struct dev *d)

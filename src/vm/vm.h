@@ -21,6 +21,19 @@
 
 enum { VM_MAX_VCPUS = 8 };
 
+/* Steps of a boot that statistics tell the times of. */
+#define VM_MILESTONE_LIST(X)                                                                       \
+    X(ENGINE_READY, engine_ready)           /* memory and vCPUs exist */                           \
+    X(FIRST_INSTRUCTION, first_instruction) /* vCPU 0 is about to execute */                       \
+    X(FIRST_OUTPUT, first_output)           /* first byte on the console */
+
+enum vm_milestone {
+#define VM_MILESTONE_ENUM(id, name) VM_MILESTONE_##id,
+    VM_MILESTONE_LIST(VM_MILESTONE_ENUM)
+#undef VM_MILESTONE_ENUM
+        VM_MILESTONES
+};
+
 /* How a machine ended; the command turns it into the process's exit status. */
 enum vm_end {
     VM_RUNNING,
@@ -75,7 +88,9 @@ struct vm {
     /* Stop-the-world among running vCPUs: vm/exclusive.h. */
     pthread_mutex_t exclusive_lock;
     _Atomic bool stopping;
-    uint64_t start_ns; /* host time of vm_start */
+    /* Host times; milestones are 0 until reached. */
+    uint64_t created_ns, start_ns;
+    _Atomic uint64_t milestone_ns[VM_MILESTONES];
 };
 
 /* Everything but devices: memory, bus, loop, vCPUs on the engine. The board fills the rest. */
@@ -112,6 +127,10 @@ void vm_fail(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
  * vCPU thread nor the event loop's. */
 void vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
+
+/* Note the time of a milestone, the first time. Any thread. */
+void vm_milestone(struct vm *vm, enum vm_milestone m);
+const char *vm_milestone_name(enum vm_milestone m);
 
 /* vm/run.c */
 void *vm_vcpu_thread(void *vcpu);

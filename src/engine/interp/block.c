@@ -97,10 +97,12 @@ static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uin
 {
     struct vcpu *self = s->vcpu;
     struct vm *vm = self->vm;
-    if (atomic_load(&slot->page_flags[page]) & MEM_PAGE_CODE)
-        return guest_mem_code_mark(s->mem, slot, slot->base + (page << GUEST_PAGE_SHIFT));
+    gpa_t gpa = slot->base + (page << GUEST_PAGE_SHIFT);
+    uint32_t gen;
+    if (guest_mem_code_marked(s->mem, slot, gpa, &gen))
+        return gen;
     vm_exclusive_begin(self);
-    uint32_t gen = guest_mem_code_mark(s->mem, slot, slot->base + (page << GUEST_PAGE_SHIFT));
+    gen = guest_mem_code_mark(s->mem, slot, gpa);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         struct x86_cpu *c = vm->vcpus[i].cpu;
         softmmu_drop_write(c->slow_opaque, slot->host + (page << GUEST_PAGE_SHIFT));

@@ -1,0 +1,164 @@
+/*
+ * A machine's run as the user sees it: engine choice, console menu, signals, end, state file.
+ */
+#include "cmd/machine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "cmd/commands.h"
+#include "cmd/signals.h"
+#include "cmd/stats.h"
+#include "state/file.h"
+
+struct machine {
+    struct vm vm;
+    struct config *cfg;
+    struct pc_config pc;
+    struct chr_backend *console;
+    struct signals signals;
+    struct error err;
+};
+
+static void menu(void *opaque, char key)
+{
+    struct machine *m = opaque;
+    switch (key) {
+    case 'x':
+        vm_end_request(&m->vm, VM_QUIT);
+        break;
+    case 's':
+        if (m->cfg->save_on_exit)
+            vm_end_request(&m->vm, VM_SAVED);
+        else
+            log_warn("nothing is saved: start with --save-on-exit FILE to be able to");
+        break;
+    case 'p':
+        pc_power_button(&m->vm);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_signal(void *opaque, int signo)
+{
+    struct machine *m = opaque;
+    (void)signo;
+    vm_end_request(&m->vm, VM_QUIT);
+}
+
+static int choose_engine(struct machine *m, const struct engine_ops **out)
+{
+    char why[256];
+    int r = engine_choose(m->cfg->engine, out, why, sizeof(why), &m->err);
+    if (r == 0 && strcmp(m->cfg->engine, "auto") == 0)
+        log_info("%s", why);
+    return r;
+}
+
+static int build(struct machine *m, struct state_in *from)
+{
+    struct vm_params p = {.name = m->cfg->name,
+                          .nvcpus = (unsigned)m->cfg->cpus,
+                          .ram_size = m->cfg->memory,
+                          .isa = &isa_x86,
+                          .no_reboot = m->cfg->no_reboot};
+    int r = config_to_pc(m->cfg, &m->pc, &m->err);
+    if (r == 0)
+        r = choose_engine(m, &p.engine);
+    if (r < 0)
+        return r;
+    r = vm_init(&m->vm, &p, &m->err);
+    if (r == 0)
+        r = pc_create(&m->vm, &m->pc, &m->console, &m->err);
+    if (r < 0)
+        return r;
+    m->console->menu = menu;
+    m->console->menu_opaque = m;
+    r = signals_watch(&m->signals, m->vm.loop, on_signal, m, &m->err);
+    if (r == 0 && from)
+        r = vm_load(&m->vm, from, &m->err);
+    return r;
+}
+
+static int save(struct machine *m)
+{
+    struct atomic_file f = {0};
+    char *json = config_to_json(m->cfg);
+    int r = json ? atomic_file_open(&f, m->cfg->save_on_exit, &m->err)
+                 : error_set(&m->err, ENOMEM, "there is no memory to save the machine");
+    if (r == 0)
+        r = vm_save(&m->vm, f.fd, json, &m->err);
+    if (r == 0)
+        r = atomic_file_commit(&f, &m->err);
+    atomic_file_discard(&f);
+    free(json);
+    if (r == 0)
+        log_info("saved to %s; \"doppel resume %s\" goes on", m->cfg->save_on_exit,
+                 m->cfg->save_on_exit);
+    return r;
+}
+
+static int exit_status(const struct machine *m, enum vm_end end)
+{
+    switch (end) {
+    case VM_FAILED:
+        return STATUS_FAILED;
+    case VM_RESET_REQUESTED:
+        return STATUS_RESET;
+    case VM_DEBUG_EXIT:
+        return (int)((m->vm.debug_value << 1 | 1) & 0xff);
+    default:
+        return STATUS_OK;
+    }
+}
+
+/* After the end: the VM is paused. */
+static int finish(struct machine *m, enum vm_end end)
+{
+    int status = exit_status(m, end);
+    if (end == VM_FAILED)
+        log_error("%s", m->vm.failure.text);
+    if (m->cfg->save_on_exit && (end == VM_QUIT || end == VM_SAVED) && save(m) < 0) {
+        log_error("%s", m->err.text);
+        status = STATUS_FAILED;
+    }
+    if (m->cfg->stats && stats_write(&m->vm, m->cfg->stats, &m->err) < 0) {
+        log_error("%s", m->err.text);
+        status = STATUS_FAILED;
+    }
+    return status;
+}
+
+int machine_main(struct config *c, struct state_in *from)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+    if (!m) {
+        log_error("there is no memory for a machine");
+        return STATUS_USAGE;
+    }
+    m->cfg = c;
+    signals_block();
+    int status = STATUS_USAGE;
+    int r = build(m, from);
+    if (r == 0)
+        r = vm_start(&m->vm, from != NULL, &m->err);
+    if (r == 0)
+        status = finish(m, vm_wait(&m->vm));
+    if (m->vm.loop) {
+        signals_unwatch(&m->signals);
+        vm_destroy(&m->vm);
+    }
+    if (r < 0)
+        log_error("%s", m->err.text);
+    free(m);
+    return status;
+}

@@ -1,0 +1,105 @@
+/*
+ * The options of run and resume.
+ */
+#include "cmd/run_options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+#define STRING_OPTION(field)                                                                       \
+    static int set_##field(void *target, const char *value, struct error *err)                     \
+    {                                                                                              \
+        struct config *c = target;                                                                 \
+        return config_set(&c->field, value, err);                                                  \
+    }
+STRING_OPTION(kernel)
+STRING_OPTION(initrd)
+STRING_OPTION(append)
+STRING_OPTION(console)
+STRING_OPTION(name)
+STRING_OPTION(save_on_exit)
+STRING_OPTION(stats)
+
+static int add_disk(void *target, const char *value, struct error *err)
+{
+    return config_add_disk(target, value, err);
+}
+
+static int add_net(void *target, const char *value, struct error *err)
+{
+    return config_add_net(target, value, err);
+}
+
+static int set_engine(void *target, const char *value, struct error *err)
+{
+    static const char *const names[] = {"auto", "kvm", "interp"};
+    struct config *c = target;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(names[i], value) == 0)
+            return config_set(&c->engine, value, err);
+    }
+    return error_set(err, EINVAL, "there is no engine \"%s\"; --engine takes auto, kvm or interp",
+                     value);
+}
+
+static int set_cpus(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    return parse_uint(value, "number of CPUs", 1, VM_MAX_VCPUS, &c->cpus, err);
+}
+
+static int set_memory(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    return parse_size(value, "memory size", &c->memory, err);
+}
+
+static int set_no_reboot(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    (void)value;
+    (void)err;
+    c->no_reboot = true;
+    return 0;
+}
+
+#define CONSOLE                                                                                    \
+    {                                                                                              \
+        "console", "WHERE", "stdio (default), pty, socket=PATH, file=FILE, none", set_console      \
+    }
+#define ENGINE                                                                                     \
+    {                                                                                              \
+        "engine", "NAME", "auto (default), kvm, interp: who runs the CPUs", set_engine             \
+    }
+#define SAVE                                                                                       \
+    {                                                                                              \
+        "save-on-exit", "FILE", "save the machine when it is ended from outside", set_save_on_exit \
+    }
+#define STATS                                                                                      \
+    {                                                                                              \
+        "stats", "FILE", "write what the machine did as JSON when it ends", set_stats              \
+    }
+
+const struct option_desc run_options[] = {
+    {"kernel", "FILE", "bzImage, vmlinux, PVH or multiboot ELF", set_kernel},
+    {"initrd", "FILE", "initial RAM disk; for multiboot, the module", set_initrd},
+    {"append", "STRING", "kernel command line", set_append},
+    {"disk", "FILE[,ro][,cache=MODE]", "a disk: raw image or block device; may be repeated",
+     add_disk},
+    {"net", "user[,forward=...]|tap=NAME|none", "a network; forward=tcp:127.0.0.1:2222:22",
+     add_net},
+    CONSOLE,
+    ENGINE,
+    {"cpus", "N", "1 to 8 (default 1)", set_cpus},
+    {"memory", "SIZE", "32M to 16G (default 512M)", set_memory},
+    {"name", "NAME", "the machine's name", set_name},
+    {"no-reboot", NULL, "end instead of starting over when the guest resets", set_no_reboot},
+    SAVE,
+    STATS,
+};
+const unsigned run_noptions = ARRAY_SIZE(run_options);
+
+const struct option_desc resume_options[] = {CONSOLE, ENGINE, SAVE, STATS};
+const unsigned resume_noptions = ARRAY_SIZE(resume_options);
