@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 
-from machine import CACHE, FileServer, Machine, fail, guest_file, make_initramfs, skip, test_results
+from machine import CACHE, FileServer, Machine, fail, guest_file, make_initramfs, need_engine, skip, test_results
 
 
 def free_port():
@@ -96,8 +96,7 @@ def main():
     options = parser.parse_args()
     if not os.path.isdir(os.path.join(CACHE, "guest")):
         skip("there are no guest files (tools/guest-fetch)")
-    if options.engine == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        skip("there is no /dev/kvm to use")
+    need_engine(options.doppel, options.engine)
     run(options)
 
 

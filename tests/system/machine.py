@@ -12,6 +12,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "doppel")
 SKIPPED = 77
 
+sys.path.insert(0, os.path.join(TOP, "tools"))
+from hostkvm import why_not_kvm  # noqa: E402
+
 
 def skip(reason):
     print(reason)
@@ -21,6 +24,13 @@ def skip(reason):
 def fail(reason):
     print(f"FAILED: {reason}")
     sys.exit(1)
+
+
+def need_engine(doppel, engine):
+    """Skips where the engine is KVM and that does not run at hardware speed here."""
+    reason = why_not_kvm(doppel) if engine == "kvm" else None
+    if reason:
+        skip(reason)
 
 
 def guest_file(kernel, name):

@@ -10,7 +10,7 @@ import os
 import signal
 import tempfile
 
-from machine import Machine, fail, guest_file, make_initramfs, skip, test_results
+from machine import Machine, fail, guest_file, make_initramfs, need_engine, test_results
 
 ROUNDS, SAVE_AFTER, TIMEOUT = 40, 5, 600
 
@@ -30,8 +30,8 @@ def main():
     parser.add_argument("--to", dest="second", default="interp")
     parser.add_argument("--cpus", default="1")
     options = parser.parse_args()
-    if "kvm" in (options.first, options.second) and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        skip("there is no /dev/kvm to use")
+    for engine in (options.first, options.second):
+        need_engine(options.doppel, engine)
     kernel = guest_file("cloud", "vmlinuz")
     with tempfile.TemporaryDirectory() as work:
         initrd = make_initramfs("cloud", os.path.join(work, "initrd"))
