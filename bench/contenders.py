@@ -7,6 +7,10 @@ pipe `work/console`.
 import os
 import shutil
 import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tools"))
+from hostkvm import why_not_kvm  # noqa: E402
 
 MEMORY_MIB = 256
 
@@ -23,9 +27,7 @@ class Doppel:
         self.program, self.engine, self.name = program, engine, f"doppel {engine}"
 
     def available(self):
-        if self.engine == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-            return "there is no /dev/kvm to use"
-        return None
+        return why_not_kvm(self.program) if self.engine == "kvm" else None
 
     def command(self, guest, _work):
         return [self.program, "run", "--engine", self.engine, "--kernel", guest.kernel, "--initrd", guest.initrd,

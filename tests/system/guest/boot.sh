@@ -1,6 +1,9 @@
 # The kernel came up without complaint and its clock agrees with itself.
-dmesg | grep -E -m 3 'BUG:|Oops|Call Trace|soft lockup|rcu.*stall|WARNING:|Unable to handle' &&
-    fail "the kernel complained: $(dmesg | grep -E -m 1 'BUG:|Oops|Call Trace|soft lockup|stall|WARNING:|Unable to handle')"
+bad='BUG:|Oops|Call Trace|soft lockup|rcu.*stall|WARNING:|Unable to handle'
+if dmesg | grep -q -E "$bad"; then
+    dmesg | grep -E -B 3 -A 15 "$bad" | head -n 60
+    fail "the kernel complained: $(dmesg | grep -E -m 1 "$bad")"
+fi
 [ "$(uname -m)" = x86_64 ] || fail "uname -m says $(uname -m)"
 
 before=$(cut -d ' ' -f 1 /proc/uptime | tr -d .)

@@ -1,0 +1,122 @@
+"""Runs a monitor with a guest of the cache and listens to its console: what the system tests share."""
+import http.server
+import os
+import re
+import select
+import subprocess
+import sys
+import threading
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "doppel")
+SKIPPED = 77
+
+sys.path.insert(0, os.path.join(TOP, "tools"))
+from hostkvm import why_not_kvm  # noqa: E402
+
+
+def skip(reason):
+    print(reason)
+    sys.exit(SKIPPED)
+
+
+def fail(reason):
+    print(f"FAILED: {reason}")
+    sys.exit(1)
+
+
+def need_engine(doppel, engine):
+    """Skips where the engine is KVM and that does not run at hardware speed here."""
+    reason = why_not_kvm(doppel) if engine == "kvm" else None
+    if reason:
+        skip(reason)
+
+
+def guest_file(kernel, name):
+    path = os.path.join(CACHE, "guest", kernel, name)
+    if not os.path.exists(path):
+        skip(f"{path} is not there (tools/guest-fetch)")
+    return path
+
+
+def make_initramfs(kernel, output, *options):
+    guest_file(kernel, "modules")
+    subprocess.run([os.path.join(TOP, "tools", "guest-initramfs"), "test", "--quiet", "--kernel", kernel,
+                    "--output", output, *options], check=True)
+    return output
+
+
+class Machine:
+    """A running monitor; everything it says is kept in `text` and shown on standard output."""
+
+    def __init__(self, command):
+        print("+", " ".join(command), flush=True)
+        self.text = ""
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def _read(self, seconds):
+        """Takes in what is there; False at the end of the output."""
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return True
+        data = os.read(self.process.stdout.fileno(), 65536).decode("utf-8", "replace")
+        self.text += data
+        sys.stdout.write(data)
+        sys.stdout.flush()
+        return bool(data)
+
+    def expect(self, pattern, timeout):
+        """Waits until the console has said `pattern`; the match."""
+        deadline = time.monotonic() + timeout
+        more = True
+        while True:
+            match = re.search(pattern, self.text)
+            if match:
+                return match
+            if not more:
+                fail(f"the machine ended (status {self.process.wait()}) before it said /{pattern}/")
+            if time.monotonic() > deadline:
+                fail(f"the machine did not say /{pattern}/ within {timeout} s")
+            more = self._read(1)
+
+    def wait(self, timeout):
+        """Reads to the end; the status."""
+        deadline = time.monotonic() + timeout
+        while self._read(1):
+            if time.monotonic() > deadline:
+                fail(f"the machine did not end within {timeout} s")
+        return self.process.wait()
+
+
+class FileServer:
+    """Serves some bytes over HTTP on a free port of the loopback interface."""
+
+    def __init__(self, content):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def test_results(text):
+    """{name: (result, reason)} of the DOPPEL-TEST lines."""
+    found = re.findall(r"DOPPEL-TEST (\S+) (ok|fail|skip) ?(.*?)\r?\n", text)
+    return {name: (result, reason) for name, result, reason in found}
