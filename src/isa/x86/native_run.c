@@ -1,0 +1,168 @@
+/*
+ * Running vector thunks: who may (CR0, CR4, XCR0), where the memory operand is, and SIMD exceptions
+ * that the guest has unmasked. [SDM 2 2.4 and 2.5, SDM 3A 14.3]
+ */
+#include "isa/x86/native_impl.h"
+
+typedef void thunk_fn(struct x86_cpu *c, void *mem);
+
+void native_denied(struct x86_cpu *c, const struct native_thunk *t)
+{
+    if ((c->cr0 & CR0_EM) && (t->flags & NT_EM_UD))
+        x86_raise(c, VEC_UD);
+    if ((~c->cr4 & t->cr4_need) || (~c->xcr0 & t->xcr0_need))
+        x86_raise(c, VEC_UD);
+    x86_raise(c, VEC_NM);
+}
+
+void native_raise_xm(struct x86_cpu *c, uint32_t flags)
+{
+    xs_set_mxcsr(c, xs_mxcsr(c) | flags);
+    x86_raise(c, c->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
+}
+
+static void call(struct x86_cpu *c, const struct native_thunk *t, void *mem)
+{
+    ((thunk_fn *)t->code)(c, mem);
+}
+
+static void run_reg(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    (void)ea;
+    native_check(c, t);
+    call(c, t, NULL);
+}
+
+static void run_load(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    native_check(c, t);
+    native_check_align(c, t, ea);
+    call(c, t, native_load(c, ea, t->mem_size));
+}
+
+static void run_store(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    native_check(c, t);
+    native_check_align(c, t, ea);
+    void *p = tlb_write_ptr(c, ea, t->mem_size);
+    if (likely(p != NULL)) {
+        call(c, t, p);
+        return;
+    }
+    call(c, t, c->native->bounce);
+    c->slow->write(c, ea, c->native->bounce, t->mem_size);
+}
+
+static void snapshot_take(struct x86_cpu *c, struct native_snapshot *s)
+{
+    memcpy(s->xmm, c->xsave + XS_XMM, sizeof(s->xmm));
+    memcpy(s->ymmh, c->xsave + XS_YMMH, sizeof(s->ymmh));
+    memcpy(s->gpr, c->gpr, sizeof(s->gpr));
+    s->arith = c->arith;
+}
+
+static void snapshot_restore(struct x86_cpu *c, const struct native_snapshot *s)
+{
+    memcpy(c->xsave + XS_XMM, s->xmm, sizeof(s->xmm));
+    memcpy(c->xsave + XS_YMMH, s->ymmh, sizeof(s->ymmh));
+    memcpy(c->gpr, s->gpr, sizeof(s->gpr));
+    c->arith = s->arith;
+}
+
+enum {
+    MX_IE = 1 << 0,
+    MX_DE = 1 << 1,
+    MX_ZE = 1 << 2,
+    MX_UE = 1 << 4,
+    MX_PRE = MX_IE | MX_DE | MX_ZE,
+    MX_FTZ = 1 << 15
+};
+
+/* Run with every exception masked and no flag set; returns the flags it raised. */
+static uint32_t run_masked(struct x86_cpu *c, const struct native_thunk *t, void *mem,
+                           uint32_t mxcsr)
+{
+    xs_set_mxcsr(c, (mxcsr | MXCSR_MASKS) & ~(uint32_t)MXCSR_FLAGS);
+    call(c, t, mem);
+    return xs_mxcsr(c) & MXCSR_FLAGS;
+}
+
+/*
+ * A masked underflow sets UE only if the result is inexact as well, an unmasked one whenever it is
+ * tiny [SDM 1 4.9.1.5]. Flushing to zero sets UE for every tiny result: so that finds out. An
+ * unmasked underflow ignores FTZ.
+ */
+static uint32_t run_unmasked_underflow(struct x86_cpu *c, const struct native_thunk *t, void *mem,
+                                       uint32_t mxcsr)
+{
+    uint32_t tiny = run_masked(c, t, mem, mxcsr | MX_FTZ) & MX_UE;
+    snapshot_restore(c, &c->native->snap);
+    return run_masked(c, t, mem, mxcsr & ~(uint32_t)MX_FTZ) | tiny;
+}
+
+/*
+ * The guest wants to hear of some exceptions. An unmasked one found before the computation stops
+ * it, so the flags of rounding are not set then [SDM 1 11.5.2, 11.5.3].
+ */
+static void call_unmasked(struct x86_cpu *c, const struct native_thunk *t, void *mem)
+{
+    uint32_t mxcsr = xs_mxcsr(c), unmasked = (~mxcsr & MXCSR_MASKS) >> 7, raised;
+
+    snapshot_take(c, &c->native->snap);
+    if (unmasked & MX_UE)
+        raised = run_unmasked_underflow(c, t, mem, mxcsr);
+    else
+        raised = run_masked(c, t, mem, mxcsr);
+    xs_set_mxcsr(c, mxcsr);
+    if (raised & unmasked & MX_PRE)
+        raised &= MX_PRE;
+    if (raised & unmasked) {
+        snapshot_restore(c, &c->native->snap);
+        native_raise_xm(c, raised);
+    }
+    xs_set_mxcsr(c, mxcsr | raised);
+}
+
+static void call_fp(struct x86_cpu *c, const struct native_thunk *t, void *mem)
+{
+    if (likely((xs_mxcsr(c) & MXCSR_MASKS) == MXCSR_MASKS))
+        call(c, t, mem);
+    else
+        call_unmasked(c, t, mem);
+}
+
+static void run_fp_reg(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    (void)ea;
+    native_check(c, t);
+    call_fp(c, t, NULL);
+}
+
+static void run_fp_load(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    native_check(c, t);
+    native_check_align(c, t, ea);
+    call_fp(c, t, native_load(c, ea, t->mem_size));
+}
+
+/* VCVTPS2PH to memory: MXCSR changes only if the store succeeds. */
+static void run_fp_store(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    uint32_t before = xs_mxcsr(c), after;
+
+    native_check(c, t);
+    native_check_align(c, t, ea);
+    call_fp(c, t, c->native->bounce);
+    after = xs_mxcsr(c);
+    xs_set_mxcsr(c, before);
+    native_store(c, ea, c->native->bounce, t->mem_size);
+    xs_set_mxcsr(c, after);
+}
+
+x86_native_fn *native_vector_runner(const struct native_thunk *t)
+{
+    static x86_native_fn *const plain[] = {run_reg, run_load, run_store};
+    static x86_native_fn *const fp[] = {run_fp_reg, run_fp_load, run_fp_store};
+    unsigned shape = !t->mem_size ? 0 : t->mem_access & X86_W ? 2 : 1;
+    return t->flags & NT_FP ? fp[shape] : plain[shape];
+}
