@@ -32,14 +32,21 @@ struct chr_backend {
     size_t (*receive)(void *opaque, const uint8_t *buf, size_t len); /* set by the device */
     void *opaque;
     /* Console menu (Ctrl-A ...); set by the command; runs on the loop's thread. `key` is the byte
-     * after Ctrl-A, except 'a'/Ctrl-A (sent as Ctrl-A) and 'h'/'?' (help, handled by the back end). */
+     * after Ctrl-A, except 'a'/Ctrl-A (sent as Ctrl-A) and 'h'/'?' (help, handled by the back end).
+     */
     void (*menu)(void *opaque, char key);
     void *menu_opaque;
+    /* Lines for the help about the command's own keys, each "  Ctrl-A KEY  what\r\n"; or NULL. */
+    const char *menu_help;
 };
 
-/* Parse and open "stdio", "pty", "socket=PATH", "file=PATH", "none". */
-int chr_open(struct chr_backend **out, const char *spec, struct evloop *l,
-             struct error *err) must_check;
+/*
+ * Parse and open "stdio", "pty", "socket=PATH", "file=PATH", "none". From then on the process
+ * ignores SIGPIPE, unless it handles it. Without a `menu`, Ctrl-A x on stdio sends SIGTERM to the
+ * process.
+ */
+int chr_open(struct chr_backend **out, const char *spec, struct evloop *l, struct error *err)
+    must_check;
 
 /* Put the terminal back as it was, async-signal-safe; for fatal paths. */
 void chr_restore_terminal(void);

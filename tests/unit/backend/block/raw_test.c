@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <semaphore.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit/cmocka_all.h"
 
 #include "backend/block/raw.h"
 #include "scratch.h"

@@ -2,8 +2,6 @@
  * What the disk tests share.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +9,7 @@
 
 #include <semaphore.h>
 
-#include <cmocka.h>
+#include "unit/cmocka_all.h"
 
 #include "scratch.h"
 

@@ -1,12 +1,10 @@
 /*
  * The frame queue against a plain list of lengths, over many wrap-arounds.
  */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "unit/cmocka_all.h"
 
 #include "backend/net/frame_queue.h"
 

@@ -2,13 +2,11 @@
  * The --net option, and addresses of cards.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "unit/cmocka_all.h"
 
 #include "backend/net/net.h"
 

@@ -3,8 +3,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit/cmocka_all.h"
 
 #include "wire.h"
 

@@ -4,13 +4,11 @@
 #include "wire.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "unit/cmocka_all.h"
 
 static const uint8_t gateway_mac[6] = {0x52, 0x55, 10, 0, 2, 2}; /* libslirp's own */
 
