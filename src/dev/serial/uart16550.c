@@ -142,6 +142,7 @@ static void write_mcr(struct uart16550 *u, uint8_t val)
     u->msr |= (old ^ now) >> 4 & 0x0b;
     if (old & MSR_RI && !(now & MSR_RI))
         u->msr |= 4; /* trailing edge only */
+    rx_make_room(u); /* the line may be back from loopback */
 }
 
 static uint8_t read_lsr(struct uart16550 *u)
@@ -323,8 +324,8 @@ int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsign
     dev_init(&u->dev, &uart_class, host, id);
     u->irq = irq;
     uart_reset(&u->dev);
-    rc = io_space_add(host->pio,
-                      &(struct io_region){"uart16550", base, UART_PORTS, &uart_ops, u, &u->dev.lock});
+    rc = io_space_add(
+        host->pio, &(struct io_region){"uart16550", base, UART_PORTS, &uart_ops, u, &u->dev.lock});
     if (rc < 0) {
         uart_destroy(&u->dev);
         return rc;

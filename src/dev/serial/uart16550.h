@@ -1,5 +1,6 @@
 /*
- * The 16550A serial port: 16-byte FIFOs, interrupts, loopback, modem lines. [NS PC16550D data sheet]
+ * The 16550A serial port: 16-byte FIFOs, interrupts, loopback, modem lines. [NS PC16550D data
+ * sheet]
  */
 #ifndef DOPPEL_DEV_SERIAL_UART16550_H
 #define DOPPEL_DEV_SERIAL_UART16550_H
@@ -33,7 +34,8 @@ struct uart16550 {
 
 extern const struct state_desc uart16550_state;
 
-/* At ports [base, base + 8). `chr` outlives the device and may be NULL; `n` numbers the instance. */
+/* At ports [base, base + 8). `chr` outlives the device and may be NULL; `n` numbers the instance.
+ */
 int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsigned n, uint16_t base,
                      struct irq_line irq, struct chr_backend *chr) must_check;
 

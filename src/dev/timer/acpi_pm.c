@@ -9,7 +9,14 @@
 
 #include "dev/timer/ticks.h"
 
-enum { OFF_STATUS = 0, OFF_ENABLE = 2, OFF_CONTROL = 4, OFF_TIMER = 8, OFF_RESET = 12, OFF_GPE = 16 };
+enum {
+    OFF_STATUS = 0,
+    OFF_ENABLE = 2,
+    OFF_CONTROL = 4,
+    OFF_TIMER = 8,
+    OFF_RESET = 12,
+    OFF_GPE = 16
+};
 
 #define STS_TIMER      (1u << 0)
 #define STS_POWER      (1u << 8)
@@ -262,8 +269,8 @@ int acpi_pm_create(struct acpi_pm **out, const struct dev_host *host, uint16_t b
     dev_init(&pm->dev, &acpi_pm_class, host, "acpi-pm");
     pm->sci = sci;
     evloop_timer_init(&pm->timer, host->loop, carry_fired, pm);
-    rc = io_space_add(host->pio, &(struct io_region){"acpi-pm", base, ACPI_PM_LEN, &pm_ops, pm,
-                                                     &pm->dev.lock});
+    rc = io_space_add(
+        host->pio, &(struct io_region){"acpi-pm", base, ACPI_PM_LEN, &pm_ops, pm, &pm->dev.lock});
     if (rc < 0) {
         acpi_pm_destroy(&pm->dev);
         return rc;

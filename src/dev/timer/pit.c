@@ -159,7 +159,8 @@ static void load(struct pit *pit, struct pit_channel *c, unsigned value)
     c->count = c->bcd ? from_bcd(value) : value;
     if (!c->count)
         c->count = c->bcd ? 10000 : 65536;
-    /* Modes 1 and 5 wait for the gate; channels 0 and 1 have theirs tied high and never see an edge. */
+    /* Modes 1 and 5 wait for the gate; channels 0 and 1 have theirs tied high and never see an
+     * edge. */
     if (c->mode != 1 && c->mode != 5)
         start(pit, c);
 }

@@ -11,19 +11,19 @@
 enum { PIT_HZ = 1193182, PIT_CHANNELS = 3 };
 
 #define PIT_CHANNEL_STATE(S, A, B, N)                                                              \
-    S(uint8_t, mode)         /* 0-5; PIT_UNPROGRAMMED at power-on */                               \
-    S(uint8_t, access)       /* 1 low byte, 2 high byte, 3 both */                                 \
+    S(uint8_t, mode)   /* 0-5; PIT_UNPROGRAMMED at power-on */                                     \
+    S(uint8_t, access) /* 1 low byte, 2 high byte, 3 both */                                       \
     S(bool, bcd)                                                                                   \
     S(bool, gate)                                                                                  \
-    S(bool, counting)        /* a count was loaded and, in modes 1 and 5, triggered */             \
-    S(uint32_t, count)       /* 1 - 65536 */                                                       \
-    S(uint64_t, start_tick)  /* when counting began, in ticks of the guest clock */                \
-    S(uint64_t, held)        /* ticks counted when the gate went down */                           \
-    S(bool, edge_due)        /* one-shot modes: the output's rise is still to come */              \
+    S(bool, counting)       /* a count was loaded and, in modes 1 and 5, triggered */              \
+    S(uint32_t, count)      /* 1 - 65536 */                                                        \
+    S(uint64_t, start_tick) /* when counting began, in ticks of the guest clock */                 \
+    S(uint64_t, held)       /* ticks counted when the gate went down */                            \
+    S(bool, edge_due)       /* one-shot modes: the output's rise is still to come */               \
     S(bool, write_high_next)                                                                       \
     S(uint8_t, write_low)                                                                          \
     S(bool, read_high_next)                                                                        \
-    S(uint8_t, latched)      /* bytes of latched_count still to read */                            \
+    S(uint8_t, latched) /* bytes of latched_count still to read */                                 \
     S(uint16_t, latched_count)                                                                     \
     S(bool, status_latched)                                                                        \
     S(uint8_t, status)
@@ -52,7 +52,7 @@ struct pit {
 
 extern const struct state_desc pit_state;
 
-int pit_create(struct pit **out, const struct dev_host *host, struct irq_line irq,
-               bool in_engine) must_check;
+int pit_create(struct pit **out, const struct dev_host *host, struct irq_line irq, bool in_engine)
+    must_check;
 
 #endif

@@ -205,8 +205,8 @@ int ioapic_create(struct ioapic **out, const struct dev_host *host, struct lapic
     dev_init(&io->dev, &ioapic_class, host, "ioapic");
     io->bus = bus;
     ioapic_reset(&io->dev);
-    rc = io_space_add(host->mmio, &(struct io_region){"ioapic", IOAPIC_BASE, IOAPIC_LEN, &ioapic_ops,
-                                                      io, &io->dev.lock});
+    rc = io_space_add(host->mmio, &(struct io_region){"ioapic", IOAPIC_BASE, IOAPIC_LEN,
+                                                      &ioapic_ops, io, &io->dev.lock});
     if (rc < 0) {
         ioapic_destroy(&io->dev);
         return rc;

@@ -27,8 +27,8 @@ struct ioapic {
 extern const struct state_desc ioapic_state;
 
 /* At IOAPIC_BASE; messages go to `bus`. */
-int ioapic_create(struct ioapic **out, const struct dev_host *host,
-                  struct lapic_bus *bus) must_check;
+int ioapic_create(struct ioapic **out, const struct dev_host *host, struct lapic_bus *bus)
+    must_check;
 /* Pin 0-23. Any thread. */
 void ioapic_set(struct ioapic *io, unsigned pin, bool level);
 /* A CPU completed a level-triggered `vector`. Any thread, no APIC lock held. */

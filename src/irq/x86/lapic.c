@@ -13,7 +13,8 @@
 
 enum { MSR_BASE = 0x1b, MSR_DEADLINE = 0x6e0, MSR_X2_FIRST = 0x800, MSR_X2_LAST = 0x8ff };
 
-/* Version 0x14 with six LVT entries, as KVM's; EOI suppression where the IOAPIC has an EOI register */
+/* Version 0x14 with six LVT entries, as KVM's; EOI suppression where the IOAPIC has an EOI register
+ */
 static uint32_t version(const struct lapic *l)
 {
     return 0x14 | (LAPIC_LVTS - 1) << 16 | (l->bus->directed_eoi ? 1u << 24 : 0);
@@ -318,8 +319,8 @@ static bool x2_read(struct lapic *l, unsigned reg, uint64_t *val)
 }
 
 /*
- * Allowed: off to xAPIC, xAPIC to x2APIC, anything enabled to off. Anything else, and x2APIC without
- * enable, is #GP. [SDM 3A 11.12.5, figure 11-29]
+ * Allowed: off to xAPIC, xAPIC to x2APIC, anything enabled to off. Anything else, and x2APIC
+ * without enable, is #GP. [SDM 3A 11.12.5, figure 11-29]
  */
 static bool mode_change_ok(uint64_t old, uint64_t val)
 {

@@ -34,7 +34,7 @@ enum lapic_kick { LAPIC_KICK_INTERRUPT, LAPIC_KICK_NMI, LAPIC_KICK_INIT, LAPIC_K
 struct lapic_ops {
     /* Any thread, possibly under chip and device locks; must not block. */
     void (*kick)(void *opaque, unsigned cpu, enum lapic_kick what, uint8_t vector);
-    /* The guest's TSC now, and the guest clock's ns at which it will read (or has read) `tsc`.
+    /* The guest's TSC now, and the guest clock's ns, rounded up, at which it reads `tsc`.
      * vCPU or event loop thread, under that lapic's dev.lock. */
     uint64_t (*tsc_now)(void *opaque, unsigned cpu);
     uint64_t (*tsc_to_clock)(void *opaque, unsigned cpu, uint64_t tsc);
@@ -91,8 +91,8 @@ struct lapic {
     struct lapic_bus *bus;
     unsigned id;
     STATE_MEMBERS(LAPIC_STATE)
-    uint8_t ppr;                 /* derived from TPR and ISR; owner only */
-    _Atomic uint32_t irr_words;  /* bit w: irr[w] may be non-zero; never clear while it is */
+    uint8_t ppr;                /* derived from TPR and ISR; owner only */
+    _Atomic uint32_t irr_words; /* bit w: irr[w] may be non-zero; never clear while it is */
     struct evloop_timer timer;
     bool parked; /* between quiesce and resume no timer runs; dev.lock */
 };
@@ -132,7 +132,7 @@ void lapic_tsc_changed(struct lapic *l);
  * 31-24). APIC_BASE and TSC_DEADLINE travel as MSRs: set them before the page. vCPU parked.
  */
 void lapic_to_page(struct lapic *l, uint8_t page[LAPIC_PAGE_BYTES]);
-int lapic_from_page(struct lapic *l, const uint8_t page[LAPIC_PAGE_BYTES],
-                    struct error *err) must_check;
+int lapic_from_page(struct lapic *l, const uint8_t page[LAPIC_PAGE_BYTES], struct error *err)
+    must_check;
 
 #endif

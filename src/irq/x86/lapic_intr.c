@@ -194,8 +194,7 @@ void lapic_eoi(struct lapic *l)
         return;
     l->isr[v / 32] &= ~(1u << v % 32);
     update_ppr(l);
-    if (atomic_load(&l->tmr[v / 32]) & 1u << v % 32 &&
-        !(atomic_load(&l->svr) & SVR_SUPPRESS_EOI))
+    if (atomic_load(&l->tmr[v / 32]) & 1u << v % 32 && !(atomic_load(&l->svr) & SVR_SUPPRESS_EOI))
         l->bus->ops->eoi(l->bus->opaque, (uint8_t)v);
     reconsider(l);
 }

@@ -14,6 +14,9 @@
  */
 #define MIN_PERIOD_NS UINT64_C(20000)
 
+/* Before a deadline that came early is looked at again: short, and yet no busy loop. */
+#define EARLY_RETRY_NS UINT64_C(500)
+
 static unsigned timer_mode(const struct lapic *l)
 {
     return LVT_TIMER_MODE(atomic_load(&l->lvt[LVT_TIMER]));
@@ -95,6 +98,8 @@ void lapic_timer_arm(struct lapic *l)
 
 static void deadline_fired(struct lapic *l)
 {
+    uint64_t later = now_ns(l) + EARLY_RETRY_NS;
+
     if (!l->tsc_deadline)
         return;
     if (l->bus->ops->tsc_now(l->bus->opaque, l->id) >= l->tsc_deadline) {
@@ -102,7 +107,8 @@ static void deadline_fired(struct lapic *l)
         lapic_lvt_deliver(l, LVT_TIMER);
         return;
     }
-    lapic_timer_arm(l); /* rounding brought us here a little early */
+    /* The conversion's rounding brought us here a little early. */
+    evloop_timer_start(&l->timer, guest_clock_to_host(l->dev.host->clock, later));
 }
 
 static void count_fired(struct lapic *l)
@@ -171,7 +177,8 @@ void lapic_timer_set_lvt(struct lapic *l, uint32_t v)
     settle_masked(l);
     old = timer_mode(l);
     atomic_store(&l->lvt[LVT_TIMER], v);
-    if (old != LVT_TIMER_MODE(v) && (old == TIMER_DEADLINE || LVT_TIMER_MODE(v) == TIMER_DEADLINE)) {
+    if (old != LVT_TIMER_MODE(v) &&
+        (old == TIMER_DEADLINE || LVT_TIMER_MODE(v) == TIMER_DEADLINE)) {
         l->timer_expiry = 0; /* changing to or from deadline mode disarms [SDM 3A 11.5.4.1] */
         l->timer_initial = 0;
         l->tsc_deadline = 0;

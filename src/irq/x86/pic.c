@@ -348,8 +348,8 @@ int pic_create(struct pic **out, const struct dev_host *host, struct irq_line in
         return -ENOMEM;
     dev_init(&pic->dev, &pic_class, host, "pic");
     pic->intr = intr;
-    rc = io_space_add(host->pio, &(struct io_region){"pic-master", 0x20, 2, &master_ops, pic,
-                                                     &pic->dev.lock});
+    rc = io_space_add(host->pio,
+                      &(struct io_region){"pic-master", 0x20, 2, &master_ops, pic, &pic->dev.lock});
     if (rc < 0)
         goto out_free;
     rc = io_space_add(host->pio,

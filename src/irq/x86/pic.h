@@ -11,10 +11,10 @@
     S(uint8_t, irr)                                                                                \
     S(uint8_t, imr)                                                                                \
     S(uint8_t, isr)                                                                                \
-    S(uint8_t, lines) /* input levels */                                                           \
-    S(uint8_t, elcr)  /* 1: level-triggered */                                                     \
-    S(uint8_t, base)  /* vector of input 0 */                                                      \
-    S(uint8_t, top)   /* input with the highest priority */                                        \
+    S(uint8_t, lines)      /* input levels */                                                      \
+    S(uint8_t, elcr)       /* 1: level-triggered */                                                \
+    S(uint8_t, base)       /* vector of input 0 */                                                 \
+    S(uint8_t, top)        /* input with the highest priority */                                   \
     S(uint8_t, init_stage) /* next ICW: 2, 3 or 4; 0 when initialised */                           \
     S(bool, init_icw4)                                                                             \
     S(bool, read_isr)                                                                              \
