@@ -109,11 +109,6 @@ static void console_notify(struct virtio_dev *v, unsigned q)
         con->backend->ops->rx_ready(con->backend);
 }
 
-static void console_resumed(struct virtio_dev *v)
-{
-    console_notify(v, RX);
-}
-
 static const struct virtio_ops console_ops = {
     .id = VIRTIO_ID_CONSOLE,
     .pci_class = 0x078000, /* other communication controller */
@@ -121,7 +116,6 @@ static const struct virtio_ops console_ops = {
     .queue_size = {QUEUE_SIZE, QUEUE_SIZE},
     .config_len = sizeof(struct config),
     .notify = console_notify,
-    .resumed = console_resumed,
 };
 
 static void console_destroy(struct dev *d)

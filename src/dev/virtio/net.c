@@ -169,11 +169,6 @@ static void net_notify(struct virtio_dev *v, unsigned q)
         n->backend->ops->rx_ready(n->backend);
 }
 
-static void net_resumed(struct virtio_dev *v)
-{
-    net_notify(v, RX);
-}
-
 /* Any address will do: the guest keeps the one it had. */
 static int net_post_load(struct virtio_dev *v, struct error *err)
 {
@@ -194,7 +189,6 @@ static const struct virtio_ops net_ops = {
     .queue_size = {QUEUE_SIZE, QUEUE_SIZE},
     .config_len = sizeof(struct config),
     .notify = net_notify,
-    .resumed = net_resumed,
     .post_load = net_post_load,
 };
 

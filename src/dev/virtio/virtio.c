@@ -350,7 +350,8 @@ void virtio_dev_quiesce(struct dev *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-/* What came while the device was paused waits in the rings: look at all of them. */
+/* What came while the device was paused waits in the rings, and in back ends that had to keep it:
+ * look at every queue. */
 void virtio_dev_resume(struct dev *d)
 {
     struct virtio_dev *v = (struct virtio_dev *)d;
@@ -360,8 +361,6 @@ void virtio_dev_resume(struct dev *d)
     update_live(v);
     kick_all(v);
     pthread_mutex_unlock(&d->lock);
-    if (v->ops->resumed)
-        v->ops->resumed(v);
 }
 
 static void kicked(void *opaque, uint32_t events)

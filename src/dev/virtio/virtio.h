@@ -51,11 +51,9 @@ struct virtio_ops {
     unsigned nqueues;
     uint16_t queue_size[VIRTIO_MAX_QUEUES];
     unsigned config_len;
-    /* The driver made buffers available on queue `q`, or may have. Event loop's thread, no lock
-     * held. */
+    /* The driver made buffers available on queue `q`, or may have (always after a pause). Event
+     * loop's thread, no lock held. */
     void (*notify)(struct virtio_dev *v, unsigned q);
-    /* Pause is over. Event loop or resuming thread, no lock held. Optional. */
-    void (*resumed)(struct virtio_dev *v);
     /* Refuse a loaded state that the present back end cannot go on with; `v->config` is the saved
      * one, `v->host_config` what this process would offer. Optional. */
     int (*post_load)(struct virtio_dev *v, struct error *err);

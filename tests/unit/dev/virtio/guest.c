@@ -30,15 +30,6 @@ static void set_intx(void *opaque, unsigned n, bool level)
     atomic_store(&g->intx[n], level);
 }
 
-static void event(void *vm, enum machine_event ev, uint32_t value)
-{
-    struct guest *g = vm;
-
-    (void)value;
-    if (ev == MACHINE_RESET)
-        atomic_fetch_add(&g->resets, 1);
-}
-
 static int doorbell(void *vm, gpa_t addr, unsigned size, int fd, bool on)
 {
     struct guest *g = vm;
@@ -77,7 +68,6 @@ void guest_init(struct guest *g)
         .loop = g->loop,
         .clock = &g->clock,
         .msi = {.send = send_msi, .opaque = g},
-        .event = event,
         .vm = g,
         .doorbell = doorbell,
     };

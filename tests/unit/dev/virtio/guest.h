@@ -39,7 +39,6 @@ struct guest {
     struct dev *bridge;
     _Atomic unsigned msi_count[8]; /* by message data */
     _Atomic int intx[4];
-    _Atomic unsigned resets;
     /* Doorbells, if the engine plays along. */
     bool doorbells;
     struct {
