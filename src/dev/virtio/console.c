@@ -93,7 +93,7 @@ static size_t console_receive(void *opaque, const uint8_t *buf, size_t len)
     } while (done < len && vq_notify_on(&v->vq[RX]));
     /* A guest without a driver reads nothing, ever: swallow, so that the menu keys behind these
      * bytes are still seen. */
-    if (!v->vq[RX].live && !v->paused)
+    if (virtio_unattended(v, RX))
         done = len;
     pthread_mutex_unlock(&v->dev.lock);
     return done;

@@ -138,23 +138,31 @@ static enum verdict deliver(struct virtio_dev *v, const uint8_t *frame, size_t l
     return DELIVERED;
 }
 
+static enum verdict receive(struct virtio_dev *v, const uint8_t *frame, size_t len)
+{
+    enum verdict is;
+
+    if (!v->vq[RX].live)
+        return NO_BUFFERS;
+    if (len == 0 || len > NET_MAX_FRAME)
+        return DROPPED;
+    vq_notify_off(&v->vq[RX]);
+    do {
+        is = deliver(v, frame, len);
+    } while (is == NO_BUFFERS && vq_notify_on(&v->vq[RX]));
+    return is;
+}
+
 /* Event loop's thread, no lock held. */
 static bool net_receive(void *opaque, const uint8_t *frame, size_t len)
 {
     struct virtio_net *n = opaque;
     struct virtio_dev *v = &n->v;
-    enum verdict is = DROPPED;
     bool taken;
 
     pthread_mutex_lock(&v->dev.lock);
-    vq_notify_off(&v->vq[RX]);
-    if (len > 0 && len <= NET_MAX_FRAME) {
-        do {
-            is = deliver(v, frame, len);
-        } while (is == NO_BUFFERS && vq_notify_on(&v->vq[RX]));
-    }
     /* Without a driver the cable is as good as unplugged: frames are lost, not kept. */
-    taken = is != NO_BUFFERS || (!v->vq[RX].live && !v->paused);
+    taken = receive(v, frame, len) != NO_BUFFERS || virtio_unattended(v, RX);
     pthread_mutex_unlock(&v->dev.lock);
     return taken;
 }

@@ -322,7 +322,10 @@ static int virtio_post_load(void *obj, struct error *err)
     }
     if (rc == 0 && v->ops->post_load)
         rc = v->ops->post_load(v, err);
+    /* A paused device is still asked by the event loop whether it is live: all it looks at. */
+    pthread_mutex_lock(&v->dev.lock);
     update_live(v);
+    pthread_mutex_unlock(&v->dev.lock);
     return rc;
 }
 

@@ -125,6 +125,13 @@ static inline bool virtio_has(const struct virtio_dev *v, uint64_t feature)
 void virtio_drain(struct virtio_dev *v, unsigned q, bool (*one)(struct virtio_dev *v, unsigned q));
 /* vq_pop, where a broken driver makes the device ask for a reset. True: `c` is filled. */
 bool virtio_pop(struct virtio_dev *v, unsigned q, struct vq_chain *c);
+/* Queue `q` has no driver behind it that could ever take what comes from outside (as opposed to:
+ * not now). */
+static inline bool virtio_unattended(const struct virtio_dev *v, unsigned q)
+{
+    return !v->vq[q].live && !v->paused;
+}
+
 /* The device refuses to go on until the driver resets it. Says why once a device. */
 void virtio_fail(struct virtio_dev *v, const char *why);
 /* After publishing: interrupt if the driver wants it. */
