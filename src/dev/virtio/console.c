@@ -140,13 +140,18 @@ int virtio_console_create(struct virtio_dev **out, const struct dev_host *host, 
                           const struct virtio_console_config *cfg, struct error *err)
 {
     const struct config config = {.cols = cfg->cols, .rows = cfg->rows};
-    uint64_t features = cfg->cols && cfg->rows ? F_SIZE : 0;
+    const struct virtio_params p = {.cls = &console_class,
+                                    .ops = &console_ops,
+                                    .host = host,
+                                    .id = id,
+                                    .features = cfg->cols && cfg->rows ? F_SIZE : 0,
+                                    .config = &config};
     struct virtio_console *con = calloc(1, sizeof(*con));
     int rc;
 
     if (!con)
         return error_set(err, ENOMEM, "no memory for %s", id);
-    rc = virtio_dev_init(&con->v, &console_class, &console_ops, host, id, features, &config, err);
+    rc = virtio_dev_init(&con->v, &p, err);
     if (rc < 0) {
         free(con);
         return rc;

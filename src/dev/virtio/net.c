@@ -221,17 +221,22 @@ static const struct dev_class net_class = {
 int virtio_net_create(struct virtio_dev **out, const struct dev_host *host, const char *id,
                       const struct virtio_net_config *cfg, struct error *err)
 {
-    const uint64_t features = F_MAC | F_MRG_RXBUF | F_STATUS;
+    struct config config = {.status = LINK_UP};
+    const struct virtio_params p = {.cls = &net_class,
+                                    .ops = &net_ops,
+                                    .host = host,
+                                    .id = id,
+                                    .features = F_MAC | F_MRG_RXBUF | F_STATUS,
+                                    .config = &config};
     struct net_backend *be = cfg->backend;
     struct virtio_net *n = calloc(1, sizeof(*n));
-    struct config config = {.status = LINK_UP};
     int rc;
 
     memcpy(config.mac, cfg->mac ? cfg->mac : be->mac, sizeof(config.mac));
     if (!n)
         rc = error_set(err, ENOMEM, "no memory for %s", id);
     else
-        rc = virtio_dev_init(&n->v, &net_class, &net_ops, host, id, features, &config, err);
+        rc = virtio_dev_init(&n->v, &p, err);
     if (rc < 0) {
         be->ops->close(be);
         free(n);

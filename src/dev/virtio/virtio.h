@@ -100,11 +100,19 @@ extern const struct state_desc virtio_dev_state;
 
 /* --- for device types --- */
 
-/* Everything but the type's own members. `config`: ops->config_len bytes. On failure nothing is
- * left behind. */
-int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls, const struct virtio_ops *ops,
-                    const struct dev_host *host, const char *id, uint64_t features,
-                    const void *config, struct error *err) must_check;
+/* What a type's create function says about the new device. */
+struct virtio_params {
+    const struct dev_class *cls;
+    const struct virtio_ops *ops;
+    const struct dev_host *host;
+    const char *id;
+    uint64_t features;  /* of the type; the general ones are added */
+    const void *config; /* ops->config_len bytes; NULL: all zero */
+};
+
+/* Everything but the type's own members. On failure nothing is left behind. */
+int virtio_dev_init(struct virtio_dev *v, const struct virtio_params *p, struct error *err)
+    must_check;
 void virtio_dev_fini(struct virtio_dev *v);
 
 /* The type's dev_class uses these as its own. */

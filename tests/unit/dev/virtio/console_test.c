@@ -67,7 +67,7 @@ static void finish(struct fixture *f)
 
 static void offer(struct fixture *f, uint16_t i, uint32_t len)
 {
-    driver_desc(&f->d, RX, i, GUEST_DATA + 64u * i, len, G_WRITE, 0);
+    driver_desc(&f->d, RX, i, (struct g_desc){GUEST_DATA + 64u * i, len, G_WRITE, 0});
     driver_avail(&f->d, RX, i);
 }
 
@@ -88,8 +88,8 @@ static void output(void **state)
         uint32_t id, len;
 
         g_put(&f->g, GUEST_DATA, text, sizeof(text));
-        driver_desc(&f->d, TX, 0, GUEST_DATA, 3, G_NEXT, 1);
-        driver_desc(&f->d, TX, 1, GUEST_DATA + 3, sizeof(text) - 3, 0, 0);
+        driver_desc(&f->d, TX, 0, (struct g_desc){GUEST_DATA, 3, G_NEXT, 1});
+        driver_desc(&f->d, TX, 1, (struct g_desc){GUEST_DATA + 3, sizeof(text) - 3, 0, 0});
         driver_avail(&f->d, TX, 0);
         driver_kick(&f->d, TX);
         assert_true(driver_used(&f->d, TX, &id, &len));
@@ -108,7 +108,7 @@ static void output_is_bounded(void **state)
 
     (void)state;
     for (uint16_t i = 0; i < 8; i++)
-        driver_desc(&f->d, TX, i, 0, GUEST_RAM, i < 7 ? G_NEXT : 0, i + 1);
+        driver_desc(&f->d, TX, i, (struct g_desc){0, GUEST_RAM, i < 7 ? G_NEXT : 0, i + 1});
     driver_avail(&f->d, TX, 0);
     driver_kick(&f->d, TX);
     assert_true(driver_used(&f->d, TX, &id, &len));

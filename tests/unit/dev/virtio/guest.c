@@ -376,11 +376,8 @@ bool driver_start(struct driver *d, uint64_t features)
 
 /* --- rings --- */
 
-void driver_desc(struct driver *d, unsigned q, unsigned i, gpa_t addr, uint32_t len, uint16_t flags,
-                 uint16_t next)
+void driver_desc(struct driver *d, unsigned q, unsigned i, struct g_desc desc)
 {
-    const struct g_desc desc = {addr, len, flags, next};
-
     g_put(d->g, d->q[q].desc + 16u * i, &desc, sizeof(desc));
 }
 

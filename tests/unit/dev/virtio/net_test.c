@@ -85,7 +85,7 @@ static void finish(struct fixture *f)
 /* Receive buffer `i` of `len` bytes. */
 static void offer(struct fixture *f, uint16_t i, uint32_t len)
 {
-    driver_desc(&f->d, RX, i, GUEST_DATA + 0x2000u * i, len, G_WRITE, 0);
+    driver_desc(&f->d, RX, i, (struct g_desc){GUEST_DATA + 0x2000u * i, len, G_WRITE, 0});
     driver_avail(&f->d, RX, i);
 }
 
@@ -99,8 +99,8 @@ static void send_frame(struct fixture *f, uint32_t len)
     uint32_t id, used;
 
     g_put(&f->g, GUEST_DATA + HEADER, f->frame, len);
-    driver_desc(&f->d, TX, 0, GUEST_DATA, HEADER, G_NEXT, 1);
-    driver_desc(&f->d, TX, 1, GUEST_DATA + HEADER, len, 0, 0);
+    driver_desc(&f->d, TX, 0, (struct g_desc){GUEST_DATA, HEADER, G_NEXT, 1});
+    driver_desc(&f->d, TX, 1, (struct g_desc){GUEST_DATA + HEADER, len, 0, 0});
     driver_avail(&f->d, TX, 0);
     driver_kick(&f->d, TX);
     assert_true(driver_used(&f->d, TX, &id, &used));
@@ -197,7 +197,7 @@ static void loops_back(void **state)
 
     (void)state;
     f->net.echo = true;
-    driver_desc(&f->d, RX, 0, GUEST_DATA + 0x10000, 2048, G_WRITE, 0);
+    driver_desc(&f->d, RX, 0, (struct g_desc){GUEST_DATA + 0x10000, 2048, G_WRITE, 0});
     driver_avail(&f->d, RX, 0);
     send_frame(f, 100);
     assert_true(driver_used(&f->d, RX, &id, &len));

@@ -24,7 +24,7 @@ static void delivers(void **state)
         assert_true(driver_start(&d, VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX));
         for (unsigned i = 0; i < 50; i++) {
             g_put(g, GUEST_DATA, buf, sizeof(buf));
-            driver_desc(&d, 0, i % 4, GUEST_DATA, 100 + i * 10, G_WRITE, 0);
+            driver_desc(&d, 0, i % 4, (struct g_desc){GUEST_DATA, 100 + i * 10, G_WRITE, 0});
             driver_avail(&d, 0, i % 4);
             driver_kick(&d, 0);
             assert_true(driver_used(&d, 0, &id, &len));
@@ -38,7 +38,7 @@ static void delivers(void **state)
         for (unsigned i = 256; i < sizeof(buf); i++)
             assert_int_equal(buf[i], 0);
         /* Nothing writable: used, with nothing in it. */
-        driver_desc(&d, 0, 0, GUEST_DATA, 16, 0, 0);
+        driver_desc(&d, 0, 0, (struct g_desc){GUEST_DATA, 16, 0, 0});
         driver_avail(&d, 0, 0);
         driver_kick(&d, 0);
         assert_true(driver_used(&d, 0, &id, &len));
@@ -65,7 +65,7 @@ static void takes_turns(void **state)
     assert_true(driver_start(&d, VIRTIO_F_VERSION_1));
     for (unsigned round = 0; round < 100; round++) {
         for (uint16_t i = 0; i < GUEST_QUEUE_SIZE; i++) {
-            driver_desc(&d, 0, i, GUEST_DATA + 4u * i, 4, G_WRITE, 0);
+            driver_desc(&d, 0, i, (struct g_desc){GUEST_DATA + 4u * i, 4, G_WRITE, 0});
             driver_avail(&d, 0, i);
         }
         driver_kick(&d, 0);

@@ -36,7 +36,7 @@ static void ask(struct fixture *f)
 {
     uint32_t id, len;
 
-    driver_desc(&f->d, 0, 0, GUEST_DATA, 32, G_WRITE, 0);
+    driver_desc(&f->d, 0, 0, (struct g_desc){GUEST_DATA, 32, G_WRITE, 0});
     driver_avail(&f->d, 0, 0);
     driver_kick(&f->d, 0);
     assert_true(driver_used(&f->d, 0, &id, &len));
