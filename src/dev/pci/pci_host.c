@@ -15,22 +15,18 @@ enum {
     PORT_ADDRESS = 0,
     PORT_RESET = 1, /* 0xCF9 */
     PORT_DATA = 4,
-
-    RESET_CPU = 1 << 2, /* rising edge resets */
-    RESET_WRITABLE = 0x0e,
 };
 
 #define PCI_HOST_STATE(S, A, B, N)                                                                 \
     S(uint32_t, address)                                                                           \
-    S(uint8_t, reset_control)                                                                      \
     N(struct pci_function, fn, 1, pci_function_state)
 
 struct pci_host {
     struct dev dev;
     STATE_MEMBERS(PCI_HOST_STATE)
     struct pci_bus bus;
-    bool has_ports;
-    gpa_t ecam_base;
+    struct pci_host_config cfg;
+    bool has_ports, has_ecam;
     pthread_mutex_t fn_lock; /* config space of function 0: taken inside the bus lock, while the
                               * device lock is taken outside it */
 };
@@ -41,7 +37,7 @@ static int host_post_load(void *obj, struct error *err)
 {
     struct pci_host *h = obj;
 
-    if ((h->address & ~ADDRESS_WRITABLE) || (h->reset_control & ~RESET_WRITABLE))
+    if (h->address & ~ADDRESS_WRITABLE)
         return error_set(err, EINVAL, "PCI host bridge: reserved register bits are set");
     return 0;
 }
@@ -97,20 +93,11 @@ static enum io_status port_read(void *opaque, uint64_t off, unsigned size, uint6
     *val = UINT32_MAX >> (32 - 8 * size);
     if (off == PORT_ADDRESS && size == 4)
         *val = h->address;
-    else if (off == PORT_RESET && size == 1)
-        *val = h->reset_control;
+    else if (off == PORT_RESET && size == 1 && h->cfg.reset_read)
+        *val = h->cfg.reset_read(h->cfg.reset_opaque);
     else if (off >= PORT_DATA && selected(h))
         *val = config_read(h, (h->address >> 8) & 0xff, (h->address & 0xfc) | (off & 3), size);
     return IO_OK;
-}
-
-static void reset_control_write(struct pci_host *h, uint8_t val)
-{
-    bool rising = (val & RESET_CPU) && !(h->reset_control & RESET_CPU);
-
-    h->reset_control = val & RESET_WRITABLE;
-    if (rising && h->dev.host->event)
-        h->dev.host->event(h->dev.host->vm, MACHINE_RESET, 0);
 }
 
 /* Only a dword write reaches 0xCF8: narrower ones are other chips' ports. */
@@ -120,8 +107,8 @@ static enum io_status port_write(void *opaque, uint64_t off, unsigned size, uint
 
     if (off == PORT_ADDRESS && size == 4)
         h->address = (uint32_t)val & ADDRESS_WRITABLE;
-    else if (off == PORT_RESET && size == 1)
-        reset_control_write(h, (uint8_t)val);
+    else if (off == PORT_RESET && size == 1 && h->cfg.reset_write)
+        h->cfg.reset_write(h->cfg.reset_opaque, (uint8_t)val);
     else if (off >= PORT_DATA && selected(h))
         config_write(h, (h->address >> 8) & 0xff, (h->address & 0xfc) | (off & 3), size,
                      (uint32_t)val);
@@ -136,7 +123,6 @@ static void host_reset(struct dev *d)
     struct pci_host *h = container_of(d, struct pci_host, dev);
 
     h->address = 0;
-    h->reset_control = 0;
     pci_function_reset(h->fn);
 }
 
@@ -144,8 +130,8 @@ static void host_destroy(struct dev *d)
 {
     struct pci_host *h = container_of(d, struct pci_host, dev);
 
-    if (h->ecam_base)
-        io_space_remove(d->host->mmio, h->ecam_base);
+    if (h->has_ecam)
+        io_space_remove(d->host->mmio, h->cfg.ecam_base);
     if (h->has_ports)
         io_space_remove(d->host->pio, PCI_HOST_PORT);
     /* Functions that are destroyed later find themselves already off the bus. */
@@ -170,8 +156,9 @@ static const struct pci_id host_id = {.vendor = 0x1b36,
                                       .subsys = 0x1100,
                                       .class_code = 0x060000};
 
-static int add_regions(struct pci_host *h, const struct pci_host_config *cfg)
+static int add_regions(struct pci_host *h)
 {
+    const struct pci_host_config *cfg = &h->cfg;
     const struct io_region ecam = {.name = "pci-ecam",
                                    .base = cfg->ecam_base,
                                    .len = PCI_ECAM_SIZE,
@@ -187,7 +174,7 @@ static int add_regions(struct pci_host *h, const struct pci_host_config *cfg)
 
     if (rc < 0)
         return rc;
-    h->ecam_base = cfg->ecam_base;
+    h->has_ecam = cfg->ecam_base;
     rc = cfg->ports ? io_space_add(h->dev.host->pio, &ports) : 0;
     h->has_ports = cfg->ports && rc == 0;
     return rc;
@@ -204,12 +191,13 @@ int pci_host_create(struct dev **out, const struct dev_host *host,
         return error_set(err, ENOMEM, "no memory for the PCI host bridge");
     }
     dev_init(&h->dev, &pci_host_class, host, "pci-host");
+    h->cfg = *cfg;
     pthread_mutex_init(&h->fn_lock, NULL);
     memcpy(h->bus.intx, cfg->intx, sizeof(cfg->intx));
     memcpy(h->bus.intx_number, cfg->intx_number, sizeof(cfg->intx_number));
     pci_function_init(h->fn, &host_id, NULL, &h->fn_lock);
     rc = pci_bus_add(&h->bus, h->fn, 0, err);
-    if (rc == 0 && (rc = add_regions(h, cfg)) < 0)
+    if (rc == 0 && (rc = add_regions(h)) < 0)
         error_set(err, -rc, "the PCI host bridge's addresses are taken");
     if (rc < 0) {
         host_destroy(&h->dev);

@@ -1,7 +1,6 @@
 /*
  * The host bridge: function 0 of slot 0, and the two doors to config space - the memory-mapped one
- * (ECAM) and ports 0xCF8/0xCFC. Port 0xCF9, which lies between them, is the reset control register
- * of PC chipsets; it is here because the ports overlap.
+ * (ECAM) and ports 0xCF8/0xCFC.
  */
 #ifndef DOPPEL_DEV_PCI_PCI_HOST_H
 #define DOPPEL_DEV_PCI_PCI_HOST_H
@@ -17,6 +16,11 @@ enum {
 struct pci_host_config {
     gpa_t ecam_base; /* aligned to PCI_ECAM_SIZE; 0: no ECAM */
     bool ports;      /* claim 0xCF8-0xCFF on host->pio */
+    /* PC chipsets have a reset control register at port 0xCF9, in the middle of the address dword.
+     * Byte accesses there are passed on, under the bridge's lock. NULL: nobody there. */
+    uint8_t (*reset_read)(void *opaque);
+    void (*reset_write)(void *opaque, uint8_t val);
+    void *reset_opaque;
     struct irq_line intx[PCI_INTX_LINES];
     uint8_t intx_number[PCI_INTX_LINES]; /* Interrupt Line values, e.g. GSIs 16-19 */
 };

@@ -390,16 +390,22 @@ int virtio_blk_create(struct virtio_dev **out, const struct dev_host *host, cons
                       const struct virtio_blk_config *cfg, struct error *err)
 {
     struct blk_backend *be = cfg->backend;
+    struct config config;
+    const struct virtio_params p = {.cls = &blk_class,
+                                    .ops = &blk_ops,
+                                    .host = host,
+                                    .id = id,
+                                    .features = offered(be),
+                                    .config = &config};
     const char *serial = cfg->serial ? cfg->serial : be->id;
     struct virtio_blk *b = calloc(1, sizeof(*b));
-    struct config config;
     int rc;
 
     fill_config(&config, be);
     if (!b)
         rc = error_set(err, ENOMEM, "no memory for %s", id);
     else
-        rc = virtio_dev_init(&b->v, &blk_class, &blk_ops, host, id, offered(be), &config, err);
+        rc = virtio_dev_init(&b->v, &p, err);
     if (rc < 0) {
         be->ops->close(be);
         free(b);

@@ -93,7 +93,7 @@ static size_t console_receive(void *opaque, const uint8_t *buf, size_t len)
     } while (done < len && vq_notify_on(&v->vq[RX]));
     /* A guest without a driver reads nothing, ever: swallow, so that the menu keys behind these
      * bytes are still seen. */
-    if (!v->vq[RX].live && !v->paused)
+    if (virtio_unattended(v, RX))
         done = len;
     pthread_mutex_unlock(&v->dev.lock);
     return done;
@@ -109,11 +109,6 @@ static void console_notify(struct virtio_dev *v, unsigned q)
         con->backend->ops->rx_ready(con->backend);
 }
 
-static void console_resumed(struct virtio_dev *v)
-{
-    console_notify(v, RX);
-}
-
 static const struct virtio_ops console_ops = {
     .id = VIRTIO_ID_CONSOLE,
     .pci_class = 0x078000, /* other communication controller */
@@ -121,7 +116,6 @@ static const struct virtio_ops console_ops = {
     .queue_size = {QUEUE_SIZE, QUEUE_SIZE},
     .config_len = sizeof(struct config),
     .notify = console_notify,
-    .resumed = console_resumed,
 };
 
 static void console_destroy(struct dev *d)
@@ -146,13 +140,18 @@ int virtio_console_create(struct virtio_dev **out, const struct dev_host *host, 
                           const struct virtio_console_config *cfg, struct error *err)
 {
     const struct config config = {.cols = cfg->cols, .rows = cfg->rows};
-    uint64_t features = cfg->cols && cfg->rows ? F_SIZE : 0;
+    const struct virtio_params p = {.cls = &console_class,
+                                    .ops = &console_ops,
+                                    .host = host,
+                                    .id = id,
+                                    .features = cfg->cols && cfg->rows ? F_SIZE : 0,
+                                    .config = &config};
     struct virtio_console *con = calloc(1, sizeof(*con));
     int rc;
 
     if (!con)
         return error_set(err, ENOMEM, "no memory for %s", id);
-    rc = virtio_dev_init(&con->v, &console_class, &console_ops, host, id, features, &config, err);
+    rc = virtio_dev_init(&con->v, &p, err);
     if (rc < 0) {
         free(con);
         return rc;

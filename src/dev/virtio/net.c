@@ -138,23 +138,31 @@ static enum verdict deliver(struct virtio_dev *v, const uint8_t *frame, size_t l
     return DELIVERED;
 }
 
+static enum verdict receive(struct virtio_dev *v, const uint8_t *frame, size_t len)
+{
+    enum verdict is;
+
+    if (!v->vq[RX].live)
+        return NO_BUFFERS;
+    if (len == 0 || len > NET_MAX_FRAME)
+        return DROPPED;
+    vq_notify_off(&v->vq[RX]);
+    do {
+        is = deliver(v, frame, len);
+    } while (is == NO_BUFFERS && vq_notify_on(&v->vq[RX]));
+    return is;
+}
+
 /* Event loop's thread, no lock held. */
 static bool net_receive(void *opaque, const uint8_t *frame, size_t len)
 {
     struct virtio_net *n = opaque;
     struct virtio_dev *v = &n->v;
-    enum verdict is = DROPPED;
     bool taken;
 
     pthread_mutex_lock(&v->dev.lock);
-    vq_notify_off(&v->vq[RX]);
-    if (len > 0 && len <= NET_MAX_FRAME) {
-        do {
-            is = deliver(v, frame, len);
-        } while (is == NO_BUFFERS && vq_notify_on(&v->vq[RX]));
-    }
     /* Without a driver the cable is as good as unplugged: frames are lost, not kept. */
-    taken = is != NO_BUFFERS || (!v->vq[RX].live && !v->paused);
+    taken = receive(v, frame, len) != NO_BUFFERS || virtio_unattended(v, RX);
     pthread_mutex_unlock(&v->dev.lock);
     return taken;
 }
@@ -167,11 +175,6 @@ static void net_notify(struct virtio_dev *v, unsigned q)
         virtio_drain(v, q, transmit_one);
     else if (n->backend->ops->rx_ready)
         n->backend->ops->rx_ready(n->backend);
-}
-
-static void net_resumed(struct virtio_dev *v)
-{
-    net_notify(v, RX);
 }
 
 /* Any address will do: the guest keeps the one it had. */
@@ -194,7 +197,6 @@ static const struct virtio_ops net_ops = {
     .queue_size = {QUEUE_SIZE, QUEUE_SIZE},
     .config_len = sizeof(struct config),
     .notify = net_notify,
-    .resumed = net_resumed,
     .post_load = net_post_load,
 };
 
@@ -219,17 +221,22 @@ static const struct dev_class net_class = {
 int virtio_net_create(struct virtio_dev **out, const struct dev_host *host, const char *id,
                       const struct virtio_net_config *cfg, struct error *err)
 {
-    const uint64_t features = F_MAC | F_MRG_RXBUF | F_STATUS;
+    struct config config = {.status = LINK_UP};
+    const struct virtio_params p = {.cls = &net_class,
+                                    .ops = &net_ops,
+                                    .host = host,
+                                    .id = id,
+                                    .features = F_MAC | F_MRG_RXBUF | F_STATUS,
+                                    .config = &config};
     struct net_backend *be = cfg->backend;
     struct virtio_net *n = calloc(1, sizeof(*n));
-    struct config config = {.status = LINK_UP};
     int rc;
 
     memcpy(config.mac, cfg->mac ? cfg->mac : be->mac, sizeof(config.mac));
     if (!n)
         rc = error_set(err, ENOMEM, "no memory for %s", id);
     else
-        rc = virtio_dev_init(&n->v, &net_class, &net_ops, host, id, features, &config, err);
+        rc = virtio_dev_init(&n->v, &p, err);
     if (rc < 0) {
         be->ops->close(be);
         free(n);

@@ -60,12 +60,13 @@ static const struct dev_class rng_class = {
 int virtio_rng_create(struct virtio_dev **out, const struct dev_host *host, const char *id,
                       struct error *err)
 {
+    const struct virtio_params p = {.cls = &rng_class, .ops = &rng_ops, .host = host, .id = id};
     struct virtio_dev *v = calloc(1, sizeof(*v));
     int rc;
 
     if (!v)
         return error_set(err, ENOMEM, "no memory for %s", id);
-    rc = virtio_dev_init(v, &rng_class, &rng_ops, host, id, 0, NULL, err);
+    rc = virtio_dev_init(v, &p, err);
     if (rc < 0) {
         free(v);
         return rc;

@@ -322,7 +322,10 @@ static int virtio_post_load(void *obj, struct error *err)
     }
     if (rc == 0 && v->ops->post_load)
         rc = v->ops->post_load(v, err);
+    /* A paused device is still asked by the event loop whether it is live: all it looks at. */
+    pthread_mutex_lock(&v->dev.lock);
     update_live(v);
+    pthread_mutex_unlock(&v->dev.lock);
     return rc;
 }
 
@@ -350,7 +353,8 @@ void virtio_dev_quiesce(struct dev *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-/* What came while the device was paused waits in the rings: look at all of them. */
+/* What came while the device was paused waits in the rings, and in back ends that had to keep it:
+ * look at every queue. */
 void virtio_dev_resume(struct dev *d)
 {
     struct virtio_dev *v = (struct virtio_dev *)d;
@@ -360,8 +364,6 @@ void virtio_dev_resume(struct dev *d)
     update_live(v);
     kick_all(v);
     pthread_mutex_unlock(&d->lock);
-    if (v->ops->resumed)
-        v->ops->resumed(v);
 }
 
 static void kicked(void *opaque, uint32_t events)
@@ -392,31 +394,39 @@ static int kick_init(struct virtio_dev *v, unsigned q)
     return rc;
 }
 
-int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls, const struct virtio_ops *ops,
-                    const struct dev_host *host, const char *id, uint64_t features,
-                    const void *config, struct error *err)
+static int kicks_init(struct virtio_dev *v)
 {
     int rc = 0;
 
-    dev_init(&v->dev, cls, host, id);
+    for (unsigned q = 0; q < VIRTIO_MAX_QUEUES; q++)
+        v->kick[q].fd = -1;
+    for (unsigned q = 0; q < v->ops->nqueues && rc == 0; q++)
+        rc = kick_init(v, q);
+    return rc;
+}
+
+int virtio_dev_init(struct virtio_dev *v, const struct virtio_params *p, struct error *err)
+{
+    const struct virtio_ops *ops = p->ops;
+    int rc;
+
+    dev_init(&v->dev, p->cls, p->host, p->id);
     v->ops = ops;
     v->device_id = (uint16_t)ops->id;
-    v->offered = features | VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC;
+    v->offered = p->features | VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC;
     v->paused = true;
-    if (config)
-        memcpy(v->host_config, config, ops->config_len);
+    if (p->config)
+        memcpy(v->host_config, p->config, ops->config_len);
     pthread_cond_init(&v->idle, NULL);
     for (unsigned q = 0; q < VIRTIO_MAX_QUEUES; q++) {
-        v->kick[q].fd = -1;
-        v->vq[q].mem = host->mem;
+        v->vq[q].mem = p->host->mem;
         v->vq[q].max_size = q < ops->nqueues ? ops->queue_size[q] : 0;
     }
     reset_now(v);
-    for (unsigned q = 0; q < ops->nqueues && rc == 0; q++)
-        rc = kick_init(v, q);
+    rc = kicks_init(v);
     if (rc < 0) {
         virtio_dev_fini(v);
-        return error_set(err, -rc, "cannot make the event descriptors of %s", id);
+        return error_set(err, -rc, "cannot make the event descriptors of %s", p->id);
     }
     return 0;
 }

@@ -51,11 +51,9 @@ struct virtio_ops {
     unsigned nqueues;
     uint16_t queue_size[VIRTIO_MAX_QUEUES];
     unsigned config_len;
-    /* The driver made buffers available on queue `q`, or may have. Event loop's thread, no lock
-     * held. */
+    /* The driver made buffers available on queue `q`, or may have (always after a pause). Event
+     * loop's thread, no lock held. */
     void (*notify)(struct virtio_dev *v, unsigned q);
-    /* Pause is over. Event loop or resuming thread, no lock held. Optional. */
-    void (*resumed)(struct virtio_dev *v);
     /* Refuse a loaded state that the present back end cannot go on with; `v->config` is the saved
      * one, `v->host_config` what this process would offer. Optional. */
     int (*post_load)(struct virtio_dev *v, struct error *err);
@@ -102,11 +100,19 @@ extern const struct state_desc virtio_dev_state;
 
 /* --- for device types --- */
 
-/* Everything but the type's own members. `config`: ops->config_len bytes. On failure nothing is
- * left behind. */
-int virtio_dev_init(struct virtio_dev *v, const struct dev_class *cls, const struct virtio_ops *ops,
-                    const struct dev_host *host, const char *id, uint64_t features,
-                    const void *config, struct error *err) must_check;
+/* What a type's create function says about the new device. */
+struct virtio_params {
+    const struct dev_class *cls;
+    const struct virtio_ops *ops;
+    const struct dev_host *host;
+    const char *id;
+    uint64_t features;  /* of the type; the general ones are added */
+    const void *config; /* ops->config_len bytes; NULL: all zero */
+};
+
+/* Everything but the type's own members. On failure nothing is left behind. */
+int virtio_dev_init(struct virtio_dev *v, const struct virtio_params *p, struct error *err)
+    must_check;
 void virtio_dev_fini(struct virtio_dev *v);
 
 /* The type's dev_class uses these as its own. */
@@ -127,6 +133,13 @@ static inline bool virtio_has(const struct virtio_dev *v, uint64_t feature)
 void virtio_drain(struct virtio_dev *v, unsigned q, bool (*one)(struct virtio_dev *v, unsigned q));
 /* vq_pop, where a broken driver makes the device ask for a reset. True: `c` is filled. */
 bool virtio_pop(struct virtio_dev *v, unsigned q, struct vq_chain *c);
+/* Queue `q` has no driver behind it that could ever take what comes from outside (as opposed to:
+ * not now). */
+static inline bool virtio_unattended(const struct virtio_dev *v, unsigned q)
+{
+    return !v->vq[q].live && !v->paused;
+}
+
 /* The device refuses to go on until the driver resets it. Says why once a device. */
 void virtio_fail(struct virtio_dev *v, const char *why);
 /* After publishing: interrupt if the driver wants it. */

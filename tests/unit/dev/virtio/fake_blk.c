@@ -1,5 +1,5 @@
 /* A disk in memory, for the block device's tests and its fuzzer. */
-#include "unit/dev/virtio/fake_blk.h"
+#include "fake_blk.h"
 
 #include <string.h>
 

@@ -30,15 +30,6 @@ static void set_intx(void *opaque, unsigned n, bool level)
     atomic_store(&g->intx[n], level);
 }
 
-static void event(void *vm, enum machine_event ev, uint32_t value)
-{
-    struct guest *g = vm;
-
-    (void)value;
-    if (ev == MACHINE_RESET)
-        atomic_fetch_add(&g->resets, 1);
-}
-
 static int doorbell(void *vm, gpa_t addr, unsigned size, int fd, bool on)
 {
     struct guest *g = vm;
@@ -77,7 +68,6 @@ void guest_init(struct guest *g)
         .loop = g->loop,
         .clock = &g->clock,
         .msi = {.send = send_msi, .opaque = g},
-        .event = event,
         .vm = g,
         .doorbell = doorbell,
     };
@@ -386,11 +376,8 @@ bool driver_start(struct driver *d, uint64_t features)
 
 /* --- rings --- */
 
-void driver_desc(struct driver *d, unsigned q, unsigned i, gpa_t addr, uint32_t len, uint16_t flags,
-                 uint16_t next)
+void driver_desc(struct driver *d, unsigned q, unsigned i, struct g_desc desc)
 {
-    const struct g_desc desc = {addr, len, flags, next};
-
     g_put(d->g, d->q[q].desc + 16u * i, &desc, sizeof(desc));
 }
 

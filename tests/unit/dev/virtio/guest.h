@@ -39,7 +39,6 @@ struct guest {
     struct dev *bridge;
     _Atomic unsigned msi_count[8]; /* by message data */
     _Atomic int intx[4];
-    _Atomic unsigned resets;
     /* Doorbells, if the engine plays along. */
     bool doorbells;
     struct {
@@ -92,8 +91,7 @@ void driver_setup_queue(struct driver *d, unsigned q, uint16_t size);
 uint64_t driver_config(struct driver *d, unsigned off, unsigned size);
 
 /* Write descriptor `i` of a queue; put chain head into the available ring; ring the bell. */
-void driver_desc(struct driver *d, unsigned q, unsigned i, gpa_t addr, uint32_t len, uint16_t flags,
-                 uint16_t next);
+void driver_desc(struct driver *d, unsigned q, unsigned i, struct g_desc desc);
 void driver_avail(struct driver *d, unsigned q, uint16_t head);
 void driver_kick(struct driver *d, unsigned q);
 /* Wait (up to 5 s) for the next used element; false on time-out. */
