@@ -33,7 +33,7 @@ static int parse(struct bzimage *b, const struct load *l, const uint8_t *head, s
                  struct error *err)
 {
     const char *path = l->kernel.path;
-    if (len < ZP_SIZE)
+    if (len < ZP_HEADER_END)
         return error_set(err, ENOEXEC, "kernel '%s' is truncated: it ends inside the setup code",
                          path);
     unsigned version = le_load16(head + ZP_VERSION);
