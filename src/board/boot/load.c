@@ -39,17 +39,17 @@ int load_initrd(struct load *l, gpa_t limit, gpa_t *base, uint64_t *len, struct 
     *base = *len = 0;
     if (!l->in->initrd)
         return 0;
-    struct image img;
-    int rc = image_open(&img, l->in->initrd, "initrd", err);
+    struct boot_file img;
+    int rc = boot_file_open(&img, l->in->initrd, "initrd", err);
     if (rc)
         return rc;
     rc = initrd_check(&img, err);
     if (!rc)
         rc = place_find(&l->place, img.size, GUEST_PAGE_SIZE, limit, "initrd", base, err);
     if (!rc)
-        rc = image_load(&img, 0, l->mem, *base, img.size, l->in->ram_is_zero, err);
+        rc = boot_file_load(&img, 0, l->mem, *base, img.size, l->in->ram_is_zero, err);
     if (!rc)
         *len = img.size;
-    image_close(&img);
+    boot_file_close(&img);
     return rc;
 }

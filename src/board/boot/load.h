@@ -5,7 +5,7 @@
 #define DOPPEL_BOARD_BOOT_LOAD_H
 
 #include "board/boot/boot.h"
-#include "board/boot/image.h"
+#include "board/boot/boot_file.h"
 #include "board/boot/place.h"
 
 /* Everything the guest is handed besides its kernel lies below here, in conventional memory. */
@@ -15,7 +15,7 @@ struct load {
     struct guest_mem *mem;
     const struct boot_params_in *in;
     struct place place;
-    struct image kernel;
+    struct boot_file kernel;
     struct boot_entry *out;
 };
 

@@ -89,7 +89,7 @@ static int load_by_addresses(struct load *l, const struct multiboot_header *h, s
 
     int rc = place_claim(&l->place, h->load_addr, total, "kernel", err);
     if (!rc)
-        rc = image_load(&l->kernel, from, l->mem, h->load_addr, len, l->in->ram_is_zero, err);
+        rc = boot_file_load(&l->kernel, from, l->mem, h->load_addr, len, l->in->ram_is_zero, err);
     if (!rc && !l->in->ram_is_zero && gpa_fill(l->mem, h->load_addr + len, 0, total - len))
         rc = error_set(err, EFAULT, "cannot clear the kernel's memory");
     return rc ? rc : cpu_entry_prot32(l, h->entry, err);
@@ -144,16 +144,16 @@ static int load_module(struct load *l, const char *text, uint8_t *entry, struct 
 {
     char path[TEXT_MAX];
     snprintf(path, sizeof(path), "%.*s", (int)strcspn(text, " "), text);
-    struct image img;
-    int rc = image_open(&img, path, "initrd", err);
+    struct boot_file img;
+    int rc = boot_file_open(&img, path, "initrd", err);
     if (rc)
         return rc;
     gpa_t base, string;
     rc = place_find(&l->place, img.size, GUEST_PAGE_SIZE, UINT64_C(1) << 32, "module", &base, err);
     if (!rc)
-        rc = image_load(&img, 0, l->mem, base, img.size, l->in->ram_is_zero, err);
+        rc = boot_file_load(&img, 0, l->mem, base, img.size, l->in->ram_is_zero, err);
     uint64_t size = img.size;
-    image_close(&img);
+    boot_file_close(&img);
     if (!rc)
         rc = load_low(l, text, strlen(text) + 1, 4, "module name", &string, err);
     if (rc)

@@ -28,7 +28,7 @@ enum {
 
 enum { PVH_CMDLINE_MAX = 16384 };
 
-int pvh_entry(const struct elf *elf, const struct image *img, gpa_t *entry, struct error *err)
+int pvh_entry(const struct elf *elf, const struct boot_file *img, gpa_t *entry, struct error *err)
 {
     uint8_t desc[8] = {0};
     int n = elf_note(elf, img, "Xen", XEN_ELFNOTE_PHYS32_ENTRY, desc, sizeof(desc), err);

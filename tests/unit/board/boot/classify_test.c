@@ -11,13 +11,13 @@ static uint8_t head[CLASSIFY_HEAD];
 static void expect(size_t len, enum kernel_kind kind, const char *words)
 {
     struct kernel_class c;
-    struct image img;
+    struct boot_file img;
     struct error err = {0};
     kernel_classify(head, len, &c);
     assert_int_equal(c.kind, kind);
     if (kind != KERNEL_FOREIGN)
         return;
-    image_from_buffer(&img, head, len, "some/file", "kernel");
+    boot_file_from_buffer(&img, head, len, "some/file", "kernel");
     assert_int_equal(kernel_refuse(&img, &c, &err), -ENOEXEC);
     assert_non_null(strstr(err.text, "some/file"));
     if (!strstr(err.text, words))

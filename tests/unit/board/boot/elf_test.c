@@ -33,14 +33,14 @@ static struct elf_file plain(bool is64)
                              .memsz = 0x1800};
 }
 
-static int parse(struct elf *elf, struct image *img, size_t len)
+static int parse(struct elf *elf, struct boot_file *img, size_t len)
 {
-    image_from_buffer(img, file, len, "test.elf", "kernel");
+    boot_file_from_buffer(img, file, len, "test.elf", "kernel");
     f.err.text[0] = '\0';
     return elf_parse(elf, img, &f.err);
 }
 
-static int load(const struct elf *elf, const struct image *img, bool zero)
+static int load(const struct elf *elf, const struct boot_file *img, bool zero)
 {
     struct place place;
     place_init(&place, &f.map);
@@ -54,7 +54,7 @@ static void loads_both_classes(void **state)
     for (int is64 = 0; is64 < 2; is64++) {
         struct elf_file e = plain(is64);
         struct elf elf;
-        struct image img;
+        struct boot_file img;
         assert_int_equal(parse(&elf, &img, make_elf(&e, file)), 0);
         assert_int_equal(elf.is64, is64);
         assert_int_equal(gpa_fill(&f.mem, MIB, 0xaa, 0x2000), 0);
@@ -74,7 +74,7 @@ static void every_truncation_is_refused(void **state)
         size_t len = make_elf(&e, file);
         for (size_t cut = 4; cut < len; cut++) {
             struct elf elf;
-            struct image img;
+            struct boot_file img;
             assert_int_equal(parse(&elf, &img, cut), -ENOEXEC);
             assert_true(f.err.text[0]);
         }
@@ -84,7 +84,7 @@ static void every_truncation_is_refused(void **state)
 static void refuses(const struct elf_file *e, const char *words)
 {
     struct elf elf;
-    struct image img;
+    struct boot_file img;
     int rc = parse(&elf, &img, make_elf(e, file));
     if (!rc)
         rc = load(&elf, &img, false);
@@ -118,7 +118,7 @@ static void odd_headers_are_refused(void **state)
     (void)state;
     struct elf_file e = plain(true);
     struct elf elf;
-    struct image img;
+    struct boot_file img;
     size_t len = make_elf(&e, file);
     file[16] = ET_REL;
     assert_int_equal(parse(&elf, &img, len), -ENOEXEC);
@@ -150,7 +150,7 @@ static void overlapping_segments_are_refused(void **state)
     put_phdr(file + 64 + 56, true, PT_LOAD,
              (const uint64_t[]){ELF_DATA_AT, 0, MIB + 0x1000, 16, 16});
     struct elf elf;
-    struct image img;
+    struct boot_file img;
     assert_int_equal(parse(&elf, &img, len), 0);
     assert_int_equal(load(&elf, &img, false), -ENOMEM);
     assert_non_null(strstr(f.err.text, "overlaps"));
@@ -163,7 +163,7 @@ static void entry_may_be_virtual(void **state)
     e.vaddr = UINT64_C(0xffffffff80000000);
     e.entry = e.vaddr + 0x40;
     struct elf elf;
-    struct image img;
+    struct boot_file img;
     assert_int_equal(parse(&elf, &img, make_elf(&e, file)), 0);
     assert_int_equal(elf_entry(&elf), MIB + 0x40);
     elf.entry = MIB + 0x80; /* already physical */
@@ -183,7 +183,7 @@ static void finds_notes(void **state)
     e.note = notes;
     e.note_len = sizeof(notes) - 1;
     struct elf elf;
-    struct image img;
+    struct boot_file img;
     uint8_t desc[8] = {0};
     assert_int_equal(parse(&elf, &img, make_elf(&e, file)), 0);
     assert_int_equal(elf_note(&elf, &img, "Xen", 18, desc, 8, &f.err), 4);
@@ -205,7 +205,7 @@ static void damaged_notes_are_ignored(void **state)
             e.note = copy;
             e.note_len = i + 1;
             struct elf elf;
-            struct image img;
+            struct boot_file img;
             uint8_t desc[8];
             assert_int_equal(parse(&elf, &img, make_elf(&e, file)), 0);
             int n = elf_note(&elf, &img, "Xen", 18, desc, 8, &f.err);

@@ -29,8 +29,8 @@ static size_t make_archive(void)
 
 static int check(size_t len, struct error *err)
 {
-    struct image img;
-    image_from_buffer(&img, archive, len, "rd", "initrd");
+    struct boot_file img;
+    boot_file_from_buffer(&img, archive, len, "rd", "initrd");
     return initrd_check(&img, err);
 }
 

@@ -9,7 +9,7 @@
 
 static struct fixture f;
 static char root[64], entry[512];
-static struct image kernel;
+static struct boot_file kernel;
 static uint8_t data[0x8000];
 
 static int setup(void **state)
@@ -22,7 +22,7 @@ static int setup(void **state)
     memset(data, 0, sizeof(data));
     memset(data + 0x2000, 7, 0x1000);
     memset(data + 0x7f00, 9, 0x100);
-    assert_int_equal(image_open(&kernel, fixture_file(&f, "kernel", 6), "kernel", &f.err), 0);
+    assert_int_equal(boot_file_open(&kernel, fixture_file(&f, "kernel", 6), "kernel", &f.err), 0);
     return 0;
 }
 
@@ -30,7 +30,7 @@ static int teardown(void **state)
 {
     (void)state;
     char cmd[128];
-    image_close(&kernel);
+    boot_file_close(&kernel);
     fixture_free(&f);
     snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
     return system(cmd);
@@ -57,16 +57,16 @@ static unsigned count_entries(void)
 
 static bool hit(void)
 {
-    struct image img;
+    struct boot_file img;
     if (!unpack_cache_open(&kernel, &img))
         return false;
     uint8_t got[sizeof(data)];
     assert_int_equal(img.size, sizeof(data));
-    assert_int_equal(image_read(&img, 0, got, sizeof(got), NULL), 0);
+    assert_int_equal(boot_file_read(&img, 0, got, sizeof(got), NULL), 0);
     assert_memory_equal(got, data, sizeof(got));
-    assert_int_equal(image_load(&img, 0, &f.mem, 0x1000, sizeof(got), true, NULL), 0);
+    assert_int_equal(boot_file_load(&img, 0, &f.mem, 0x1000, sizeof(got), true, NULL), 0);
     assert_guest(&f, 0x1000, data, sizeof(data));
-    image_close(&img);
+    boot_file_close(&img);
     return true;
 }
 
@@ -90,8 +90,8 @@ static void another_file_is_another_kernel(void **state)
     struct timespec was[2] = {kernel.st.st_atim, kernel.st.st_mtim};
     assert_int_equal(utimensat(AT_FDCWD, kernel.path, was, 0), 0); /* contents, times: same */
     const char *path = kernel.path;
-    image_close(&kernel);
-    assert_int_equal(image_open(&kernel, path, "kernel", &f.err), 0);
+    boot_file_close(&kernel);
+    assert_int_equal(boot_file_open(&kernel, path, "kernel", &f.err), 0);
     assert_false(hit()); /* its change time is not */
 }
 
@@ -123,7 +123,7 @@ static void keeps_only_the_newest(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 9; i++) {
-        struct image other = kernel;
+        struct boot_file other = kernel;
         other.st.st_ino += i + 1;
         unpack_cache_store(&other, data, sizeof(data));
     }
@@ -143,8 +143,8 @@ static void no_place_is_no_failure(void **state)
     unpack_cache_store(&kernel, data, sizeof(data));
     assert_false(hit());
     setenv("XDG_CACHE_HOME", root, 1);
-    struct image buffer;
-    image_from_buffer(&buffer, "x", 1, "buffer", "kernel");
+    struct boot_file buffer;
+    boot_file_from_buffer(&buffer, "x", 1, "buffer", "kernel");
     unpack_cache_store(&buffer, data, sizeof(data));
     assert_int_equal(count_entries(), 0);
 }

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "board/boot/image.h"
+#include "board/boot/boot_file.h"
 
 static struct fixture f;
 
@@ -26,8 +26,8 @@ static int teardown(void **state)
 
 static void assert_not_opened(const char *path, int rc, const char *words)
 {
-    struct image img;
-    assert_int_equal(image_open(&img, path, "initrd", &f.err), rc);
+    struct boot_file img;
+    assert_int_equal(boot_file_open(&img, path, "initrd", &f.err), rc);
     assert_non_null(strstr(f.err.text, words));
     assert_non_null(strstr(f.err.text, path));
 }
@@ -51,39 +51,39 @@ static void refuses_a_huge_file(void **state)
 {
     (void)state;
     const char *path = fixture_file(&f, "x", 1);
-    assert_int_equal(truncate(path, (off_t)(IMAGE_MAX_SIZE + 1)), 0);
+    assert_int_equal(truncate(path, (off_t)(BOOT_FILE_MAX + 1)), 0);
     assert_not_opened(path, -EFBIG, "larger than 4 GiB");
 }
 
 static void reads_within_bounds_only(void **state)
 {
     (void)state;
-    struct image img;
+    struct boot_file img;
     char buf[16] = {0};
-    assert_int_equal(image_open(&img, fixture_file(&f, "0123456789", 10), "kernel", &f.err), 0);
-    assert_int_equal(image_read(&img, 3, buf, 4, &f.err), 0);
+    assert_int_equal(boot_file_open(&img, fixture_file(&f, "0123456789", 10), "kernel", &f.err), 0);
+    assert_int_equal(boot_file_read(&img, 3, buf, 4, &f.err), 0);
     assert_memory_equal(buf, "3456", 4);
-    assert_int_equal(image_read(&img, 10, buf, 0, &f.err), 0);
-    assert_int_equal(image_read(&img, 8, buf, 3, &f.err), -ENOEXEC);
+    assert_int_equal(boot_file_read(&img, 10, buf, 0, &f.err), 0);
+    assert_int_equal(boot_file_read(&img, 8, buf, 3, &f.err), -ENOEXEC);
     assert_non_null(strstr(f.err.text, "is truncated"));
-    assert_int_equal(image_read(&img, UINT64_MAX, buf, 3, &f.err), -ENOEXEC);
-    assert_int_equal(image_load(&img, 8, &f.mem, 0x1000, 3, false, &f.err), -ENOEXEC);
-    image_close(&img);
+    assert_int_equal(boot_file_read(&img, UINT64_MAX, buf, 3, &f.err), -ENOEXEC);
+    assert_int_equal(boot_file_load(&img, 8, &f.mem, 0x1000, 3, false, &f.err), -ENOEXEC);
+    boot_file_close(&img);
 }
 
 static void a_file_that_shrinks_is_reported(void **state)
 {
     (void)state;
-    struct image img;
+    struct boot_file img;
     char buf[16];
     const char *path = fixture_file(&f, "0123456789", 10);
-    assert_int_equal(image_open(&img, path, "kernel", &f.err), 0);
+    assert_int_equal(boot_file_open(&img, path, "kernel", &f.err), 0);
     assert_int_equal(truncate(path, 4), 0);
-    assert_int_equal(image_read(&img, 0, buf, 10, &f.err), -ENOEXEC);
+    assert_int_equal(boot_file_read(&img, 0, buf, 10, &f.err), -ENOEXEC);
     assert_non_null(strstr(f.err.text, "shrank"));
-    assert_int_equal(image_load(&img, 0, &f.mem, 0, 10, false, &f.err), -ENOEXEC);
+    assert_int_equal(boot_file_load(&img, 0, &f.mem, 0, 10, false, &f.err), -ENOEXEC);
     assert_non_null(strstr(f.err.text, "shrank"));
-    image_close(&img);
+    boot_file_close(&img);
 }
 
 /* 64 KiB with data in the first and the tenth page. */
@@ -94,11 +94,11 @@ static void make_sparse(uint8_t *bytes)
     memset(bytes + 0x9000, 0x22, 0x1000);
 }
 
-static void load_and_compare(const struct image *img, const uint8_t *bytes, bool skip_zero)
+static void load_and_compare(const struct boot_file *img, const uint8_t *bytes, bool skip_zero)
 {
     gpa_t to = MIB + 0x123;
     assert_int_equal(gpa_fill(&f.mem, to, skip_zero ? 0 : 0xee, 0xff00), 0);
-    assert_int_equal(image_load(img, 0x80, &f.mem, to, 0xff00, skip_zero, &f.err), 0);
+    assert_int_equal(boot_file_load(img, 0x80, &f.mem, to, 0xff00, skip_zero, &f.err), 0);
     assert_guest(&f, to, bytes + 0x80, 0xff00);
 }
 
@@ -106,9 +106,9 @@ static void loads_files_and_buffers_alike(void **state)
 {
     (void)state;
     static uint8_t bytes[0x10000];
-    struct image img;
+    struct boot_file img;
     make_sparse(bytes);
-    image_from_buffer(&img, bytes, sizeof(bytes), "buffer", "kernel");
+    boot_file_from_buffer(&img, bytes, sizeof(bytes), "buffer", "kernel");
     load_and_compare(&img, bytes, false);
     load_and_compare(&img, bytes, true);
 
@@ -117,20 +117,20 @@ static void loads_files_and_buffers_alike(void **state)
     assert_int_equal(pwrite(fd, bytes + 0x9000, 0x1000, 0x9000), 0x1000);
     assert_int_equal(ftruncate(fd, sizeof(bytes)), 0);
     close(fd);
-    assert_int_equal(image_open(&img, path, "kernel", &f.err), 0);
+    assert_int_equal(boot_file_open(&img, path, "kernel", &f.err), 0);
     load_and_compare(&img, bytes, false);
     load_and_compare(&img, bytes, true);
-    image_close(&img);
+    boot_file_close(&img);
 }
 
 static void refuses_places_outside_memory(void **state)
 {
     (void)state;
-    struct image img;
-    image_from_buffer(&img, "0123456789", 10, "buffer", "kernel");
-    assert_int_equal(image_load(&img, 0, &f.mem, GUEST_RAM - 5, 10, false, &f.err), -EFAULT);
-    assert_int_equal(image_load(&img, 0, &f.mem, GUEST_RAM, 10, false, &f.err), -EFAULT);
-    assert_int_equal(image_load(&img, 0, &f.mem, GUEST_RAM - 10, 10, false, &f.err), 0);
+    struct boot_file img;
+    boot_file_from_buffer(&img, "0123456789", 10, "buffer", "kernel");
+    assert_int_equal(boot_file_load(&img, 0, &f.mem, GUEST_RAM - 5, 10, false, &f.err), -EFAULT);
+    assert_int_equal(boot_file_load(&img, 0, &f.mem, GUEST_RAM, 10, false, &f.err), -EFAULT);
+    assert_int_equal(boot_file_load(&img, 0, &f.mem, GUEST_RAM - 10, 10, false, &f.err), 0);
 }
 
 int main(void)

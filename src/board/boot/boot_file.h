@@ -4,8 +4,8 @@
  * Files are read with pread(), never mapped: one that shrinks under us is a short read with a
  * sentence, not a SIGBUS.
  */
-#ifndef DOPPEL_BOARD_BOOT_IMAGE_H
-#define DOPPEL_BOARD_BOOT_IMAGE_H
+#ifndef DOPPEL_BOARD_BOOT_BOOT_FILE_H
+#define DOPPEL_BOARD_BOOT_BOOT_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,9 +16,9 @@
 #include "base/error.h"
 #include "mem/guest_mem.h"
 
-#define IMAGE_MAX_SIZE (UINT64_C(4) << 30) /* no kernel or initrd we could place is larger */
+#define BOOT_FILE_MAX (UINT64_C(4) << 30) /* no kernel or initrd we could place is larger */
 
-struct image {
+struct boot_file {
     const char *path; /* for messages; the caller's */
     const char *role; /* "kernel", "initrd": for messages */
     int fd;           /* -1: `mem` holds the bytes */
@@ -27,18 +27,19 @@ struct image {
     struct stat st; /* of the file; zero for a buffer */
 };
 
-/* Opens a regular file of 1 byte to IMAGE_MAX_SIZE. `path` and `role` must outlive the image. */
-int image_open(struct image *img, const char *path, const char *role, struct error *err) must_check;
-void image_from_buffer(struct image *img, const void *buf, uint64_t len, const char *path,
-                       const char *role);
-void image_close(struct image *img);
+/* Opens a regular file of 1 byte to BOOT_FILE_MAX. `path` and `role` must outlive the image. */
+int boot_file_open(struct boot_file *img, const char *path, const char *role, struct error *err)
+    must_check;
+void boot_file_from_buffer(struct boot_file *img, const void *buf, uint64_t len, const char *path,
+                           const char *role);
+void boot_file_close(struct boot_file *img);
 
 /* Bytes [off, off+len) into `buf`; -ENOEXEC with a sentence when the file ends before. */
-int image_read(const struct image *img, uint64_t off, void *buf, size_t len, struct error *err)
-    must_check;
+int boot_file_read(const struct boot_file *img, uint64_t off, void *buf, size_t len,
+                   struct error *err) must_check;
 /* Bytes [off, off+len) into guest RAM at `gpa`, which must be RAM. `skip_zero`: the destination is
  * known to be zero, holes of the file need not be written. */
-int image_load(const struct image *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
-               uint64_t len, bool skip_zero, struct error *err) must_check;
+int boot_file_load(const struct boot_file *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
+                   uint64_t len, bool skip_zero, struct error *err) must_check;
 
 #endif
