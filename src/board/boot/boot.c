@@ -58,7 +58,7 @@ static int kernel_load(struct load *l, struct error *err)
 int boot_load(struct guest_mem *mem, const struct boot_params_in *in, struct boot_entry *out,
               struct error *err)
 {
-    struct load l = {.mem = mem, .in = in, .out = out};
+    struct load l = {.ram = {mem, in->ram_is_zero}, .in = in, .out = out};
     memset(out, 0, sizeof(*out));
     place_init(&l.place, in->map);
     int rc = boot_file_open(&l.kernel, in->kernel, "kernel", err);

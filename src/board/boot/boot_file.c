@@ -151,23 +151,20 @@ static void copy_sparse(uint8_t *to, const uint8_t *from, uint64_t len)
     }
 }
 
-static int load_buffer(const struct boot_file *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
-                       uint64_t len, bool skip_zero)
+static int load_buffer(const uint8_t *from, const struct boot_ram *ram, gpa_t gpa, uint64_t len)
 {
-    uint8_t *host = gpa_pin(mem, gpa, len, true);
+    uint8_t *host = ram->zero ? gpa_pin(ram->mem, gpa, len, true) : NULL;
     if (!host)
-        return gpa_write(mem, gpa, img->mem + off, len);
-    if (skip_zero)
-        copy_sparse(host, img->mem + off, len);
-    else
-        memcpy(host, img->mem + off, len);
-    gpa_wrote(mem, gpa, len);
+        return gpa_write(ram->mem, gpa, from, len);
+    copy_sparse(host, from, len);
+    gpa_wrote(ram->mem, gpa, len);
     return 0;
 }
 
-int boot_file_load(const struct boot_file *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
-                   uint64_t len, bool skip_zero, struct error *err)
+int boot_file_load(const struct boot_file *img, uint64_t off, const struct boot_ram *ram, gpa_t gpa,
+                   uint64_t len, struct error *err)
 {
+    struct guest_mem *mem = ram->mem;
     if (off > img->size || len > img->size - off)
         return truncated(img, off + len, err);
     if (len == 0)
@@ -177,9 +174,9 @@ int boot_file_load(const struct boot_file *img, uint64_t off, struct guest_mem *
         return error_set(err, EFAULT, "%s '%s' does not fit in guest memory at %#" PRIx64,
                          img->role, img->path, gpa);
     if (img->fd < 0) {
-        int rc = load_buffer(img, off, mem, gpa, len, skip_zero);
+        int rc = load_buffer(img->mem + off, ram, gpa, len);
         return rc ? error_set(err, -rc, "cannot write the %s into guest memory", img->role) : 0;
     }
-    return skip_zero ? load_sparse(img, off, mem, gpa, len, err)
+    return ram->zero ? load_sparse(img, off, mem, gpa, len, err)
                      : load_extent(img, off, mem, gpa, len, err);
 }

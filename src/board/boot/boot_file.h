@@ -37,9 +37,14 @@ void boot_file_close(struct boot_file *img);
 /* Bytes [off, off+len) into `buf`; -ENOEXEC with a sentence when the file ends before. */
 int boot_file_read(const struct boot_file *img, uint64_t off, void *buf, size_t len,
                    struct error *err) must_check;
-/* Bytes [off, off+len) into guest RAM at `gpa`, which must be RAM. `skip_zero`: the destination is
- * known to be zero, holes of the file need not be written. */
-int boot_file_load(const struct boot_file *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
-                   uint64_t len, bool skip_zero, struct error *err) must_check;
+/* Where things are loaded. `zero`: it was never written, so zeroes need not be either. */
+struct boot_ram {
+    struct guest_mem *mem;
+    bool zero;
+};
+
+/* Bytes [off, off+len) to `gpa`; -EFAULT with a sentence when that is not guest memory. */
+int boot_file_load(const struct boot_file *img, uint64_t off, const struct boot_ram *ram, gpa_t gpa,
+                   uint64_t len, struct error *err) must_check;
 
 #endif

@@ -73,7 +73,7 @@ static int load_whole(struct load *l, const struct bzimage *b, const uint8_t *he
     uint64_t room = MAX((uint64_t)b->init_size, b->code_len);
     int rc = place_claim(&l->place, base, room, "kernel", err);
     if (!rc)
-        rc = boot_file_load(&l->kernel, b->code, l->mem, base, b->code_len, false, err);
+        rc = boot_file_load(&l->kernel, b->code, &l->ram, base, b->code_len, err);
     if (rc)
         return rc;
     l->out->protocol = b->is64 ? "linux64" : "linux32";

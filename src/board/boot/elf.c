@@ -122,17 +122,17 @@ int elf_parse(struct elf *elf, const struct boot_file *img, struct error *err)
     return parse_segments(elf, img, lay, eh, err);
 }
 
-int elf_load(const struct elf *elf, const struct boot_file *img, struct guest_mem *mem,
-             struct place *place, bool zero, struct error *err)
+int elf_load(const struct elf *elf, const struct boot_file *img, const struct boot_ram *ram,
+             struct place *place, struct error *err)
 {
     /* From the last: a guest with too little memory is told how much the whole kernel wants. */
     for (unsigned i = elf->nload; i-- > 0;) {
         const struct elf_segment *s = &elf->load[i];
         int rc = place_claim(place, s->paddr, s->memsz, "kernel", err);
         if (!rc)
-            rc = boot_file_load(img, s->offset, mem, s->paddr, s->filesz, zero, err);
-        if (!rc && !zero && s->memsz > s->filesz &&
-            gpa_fill(mem, s->paddr + s->filesz, 0, s->memsz - s->filesz))
+            rc = boot_file_load(img, s->offset, ram, s->paddr, s->filesz, err);
+        if (!rc && !ram->zero && s->memsz > s->filesz &&
+            gpa_fill(ram->mem, s->paddr + s->filesz, 0, s->memsz - s->filesz))
             rc = error_set(err, EFAULT, "cannot clear the kernel's memory at %#" PRIx64, s->paddr);
         if (rc)
             return rc;
@@ -164,7 +164,7 @@ static uint64_t note_align(const struct elf_segment *s, uint64_t n)
 
 /* Looks through the notes in buf[len]; the descriptor's length, or -ENOENT. */
 static int find_note(const struct elf_segment *s, const uint8_t *buf, uint64_t len,
-                     const char *name, uint32_t type, void *desc, size_t cap)
+                     const struct elf_note_id *id, void *desc, size_t cap)
 {
     uint64_t at = 0;
     while (len - at >= 12) {
@@ -173,8 +173,8 @@ static int find_note(const struct elf_segment *s, const uint8_t *buf, uint64_t l
         uint64_t next = note_align(s, desc_at + descsz);
         if (desc_at + descsz > len)
             break;
-        if (le_load32(buf + at + 8) == type && namesz == strlen(name) + 1 &&
-            !memcmp(buf + name_at, name, namesz)) {
+        if (le_load32(buf + at + 8) == id->type && namesz == strlen(id->name) + 1 &&
+            !memcmp(buf + name_at, id->name, namesz)) {
             memcpy(desc, buf + desc_at, MIN(descsz, cap));
             return (int)MIN(descsz, cap);
         }
@@ -185,7 +185,7 @@ static int find_note(const struct elf_segment *s, const uint8_t *buf, uint64_t l
     return -ENOENT;
 }
 
-int elf_note(const struct elf *elf, const struct boot_file *img, const char *name, uint32_t type,
+int elf_note(const struct elf *elf, const struct boot_file *img, const struct elf_note_id *id,
              void *desc, size_t cap, struct error *err)
 {
     int rc = -ENOENT;
@@ -198,7 +198,7 @@ int elf_note(const struct elf *elf, const struct boot_file *img, const char *nam
             return error_set(err, ENOMEM, "out of memory");
         rc = boot_file_read(img, s->offset, buf, s->filesz, err);
         if (!rc)
-            rc = find_note(s, buf, s->filesz, name, type, desc, cap);
+            rc = find_note(s, buf, s->filesz, id, desc, cap);
         free(buf);
     }
     return rc;

@@ -23,7 +23,7 @@ static int load(struct load *l, const struct elf *elf, const struct boot_file *i
         return error_set(err, ENOEXEC, "kernel '%s' has its entry point outside what it loads",
                          img->path);
     l->out->protocol = "linux64";
-    int rc = elf_load(elf, img, l->mem, &l->place, l->in->ram_is_zero, err);
+    int rc = elf_load(elf, img, &l->ram, &l->place, err);
     if (!rc)
         rc = cpu_entry_long64(l, entry, err);
     return rc ? rc : zero_page_load(l, file, entry, err);

@@ -9,6 +9,7 @@
 #include "board/boot/boot_file.h"
 
 static struct fixture f;
+static const struct boot_ram ram = {&f.mem, false};
 
 static int setup(void **state)
 {
@@ -67,7 +68,7 @@ static void reads_within_bounds_only(void **state)
     assert_int_equal(boot_file_read(&img, 8, buf, 3, &f.err), -ENOEXEC);
     assert_non_null(strstr(f.err.text, "is truncated"));
     assert_int_equal(boot_file_read(&img, UINT64_MAX, buf, 3, &f.err), -ENOEXEC);
-    assert_int_equal(boot_file_load(&img, 8, &f.mem, 0x1000, 3, false, &f.err), -ENOEXEC);
+    assert_int_equal(boot_file_load(&img, 8, &ram, 0x1000, 3, &f.err), -ENOEXEC);
     boot_file_close(&img);
 }
 
@@ -81,7 +82,7 @@ static void a_file_that_shrinks_is_reported(void **state)
     assert_int_equal(truncate(path, 4), 0);
     assert_int_equal(boot_file_read(&img, 0, buf, 10, &f.err), -ENOEXEC);
     assert_non_null(strstr(f.err.text, "shrank"));
-    assert_int_equal(boot_file_load(&img, 0, &f.mem, 0, 10, false, &f.err), -ENOEXEC);
+    assert_int_equal(boot_file_load(&img, 0, &ram, 0, 10, &f.err), -ENOEXEC);
     assert_non_null(strstr(f.err.text, "shrank"));
     boot_file_close(&img);
 }
@@ -98,7 +99,8 @@ static void load_and_compare(const struct boot_file *img, const uint8_t *bytes, 
 {
     gpa_t to = MIB + 0x123;
     assert_int_equal(gpa_fill(&f.mem, to, skip_zero ? 0 : 0xee, 0xff00), 0);
-    assert_int_equal(boot_file_load(img, 0x80, &f.mem, to, 0xff00, skip_zero, &f.err), 0);
+    assert_int_equal(
+        boot_file_load(img, 0x80, &(struct boot_ram){&f.mem, skip_zero}, to, 0xff00, &f.err), 0);
     assert_guest(&f, to, bytes + 0x80, 0xff00);
 }
 
@@ -128,9 +130,9 @@ static void refuses_places_outside_memory(void **state)
     (void)state;
     struct boot_file img;
     boot_file_from_buffer(&img, "0123456789", 10, "buffer", "kernel");
-    assert_int_equal(boot_file_load(&img, 0, &f.mem, GUEST_RAM - 5, 10, false, &f.err), -EFAULT);
-    assert_int_equal(boot_file_load(&img, 0, &f.mem, GUEST_RAM, 10, false, &f.err), -EFAULT);
-    assert_int_equal(boot_file_load(&img, 0, &f.mem, GUEST_RAM - 10, 10, false, &f.err), 0);
+    assert_int_equal(boot_file_load(&img, 0, &ram, GUEST_RAM - 5, 10, &f.err), -EFAULT);
+    assert_int_equal(boot_file_load(&img, 0, &ram, GUEST_RAM, 10, &f.err), -EFAULT);
+    assert_int_equal(boot_file_load(&img, 0, &ram, GUEST_RAM - 10, 10, &f.err), 0);
 }
 
 int main(void)

@@ -13,7 +13,7 @@ static int setup(void **state)
     (void)state;
     fixture_init(&f);
     memset(&l, 0, sizeof(l));
-    l.mem = &f.mem;
+    l.ram.mem = &f.mem;
     l.in = &f.in;
     l.out = &f.entry;
     place_init(&l.place, &f.map);

@@ -44,7 +44,7 @@ static int load(const struct elf *elf, const struct boot_file *img, bool zero)
 {
     struct place place;
     place_init(&place, &f.map);
-    return elf_load(elf, img, &f.mem, &place, zero, &f.err);
+    return elf_load(elf, img, &(struct boot_ram){&f.mem, zero}, &place, &f.err);
 }
 
 static void loads_both_classes(void **state)
@@ -186,11 +186,12 @@ static void finds_notes(void **state)
     struct boot_file img;
     uint8_t desc[8] = {0};
     assert_int_equal(parse(&elf, &img, make_elf(&e, file)), 0);
-    assert_int_equal(elf_note(&elf, &img, "Xen", 18, desc, 8, &f.err), 4);
+    assert_int_equal(elf_note(&elf, &img, &(struct elf_note_id){"Xen", 18}, desc, 8, &f.err), 4);
     assert_int_equal(le_load32(desc), 0x12345678);
-    assert_int_equal(elf_note(&elf, &img, "AB", 1, desc, 8, &f.err), 3);
-    assert_int_equal(elf_note(&elf, &img, "AB", 1, desc, 2, &f.err), 2);
-    assert_int_equal(elf_note(&elf, &img, "Xen", 1, desc, 8, &f.err), -ENOENT);
+    assert_int_equal(elf_note(&elf, &img, &(struct elf_note_id){"AB", 1}, desc, 8, &f.err), 3);
+    assert_int_equal(elf_note(&elf, &img, &(struct elf_note_id){"AB", 1}, desc, 2, &f.err), 2);
+    assert_int_equal(elf_note(&elf, &img, &(struct elf_note_id){"Xen", 1}, desc, 8, &f.err),
+                     -ENOENT);
 }
 
 static void damaged_notes_are_ignored(void **state)
@@ -208,7 +209,7 @@ static void damaged_notes_are_ignored(void **state)
             struct boot_file img;
             uint8_t desc[8];
             assert_int_equal(parse(&elf, &img, make_elf(&e, file)), 0);
-            int n = elf_note(&elf, &img, "Xen", 18, desc, 8, &f.err);
+            int n = elf_note(&elf, &img, &(struct elf_note_id){"Xen", 18}, desc, 8, &f.err);
             assert_true(n == -ENOENT || (n >= 0 && n <= 8));
         }
     }

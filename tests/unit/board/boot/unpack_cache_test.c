@@ -64,7 +64,8 @@ static bool hit(void)
     assert_int_equal(img.size, sizeof(data));
     assert_int_equal(boot_file_read(&img, 0, got, sizeof(got), NULL), 0);
     assert_memory_equal(got, data, sizeof(got));
-    assert_int_equal(boot_file_load(&img, 0, &f.mem, 0x1000, sizeof(got), true, NULL), 0);
+    assert_int_equal(
+        boot_file_load(&img, 0, &(struct boot_ram){&f.mem, true}, 0x1000, sizeof(got), NULL), 0);
     assert_guest(&f, 0x1000, data, sizeof(data));
     boot_file_close(&img);
     return true;
