@@ -35,7 +35,7 @@ static int kernel_load(struct load *l, struct error *err)
 {
     uint8_t head[CLASSIFY_HEAD];
     size_t len = MIN(l->kernel.size, sizeof(head));
-    int rc = image_read(&l->kernel, 0, head, len, err);
+    int rc = boot_file_read(&l->kernel, 0, head, len, err);
     if (rc)
         return rc;
     struct kernel_class class;
@@ -58,13 +58,13 @@ static int kernel_load(struct load *l, struct error *err)
 int boot_load(struct guest_mem *mem, const struct boot_params_in *in, struct boot_entry *out,
               struct error *err)
 {
-    struct load l = {.mem = mem, .in = in, .out = out};
+    struct load l = {.ram = {mem, in->ram_is_zero}, .in = in, .out = out};
     memset(out, 0, sizeof(*out));
     place_init(&l.place, in->map);
-    int rc = image_open(&l.kernel, in->kernel, "kernel", err);
+    int rc = boot_file_open(&l.kernel, in->kernel, "kernel", err);
     if (rc)
         return rc;
     rc = kernel_load(&l, err);
-    image_close(&l.kernel);
+    boot_file_close(&l.kernel);
     return rc;
 }

@@ -33,7 +33,7 @@ static int parse(struct bzimage *b, const struct load *l, const uint8_t *head, s
                  struct error *err)
 {
     const char *path = l->kernel.path;
-    if (len < ZP_SIZE)
+    if (len < ZP_HEADER_END)
         return error_set(err, ENOEXEC, "kernel '%s' is truncated: it ends inside the setup code",
                          path);
     unsigned version = le_load16(head + ZP_VERSION);
@@ -73,7 +73,7 @@ static int load_whole(struct load *l, const struct bzimage *b, const uint8_t *he
     uint64_t room = MAX((uint64_t)b->init_size, b->code_len);
     int rc = place_claim(&l->place, base, room, "kernel", err);
     if (!rc)
-        rc = image_load(&l->kernel, b->code, l->mem, base, b->code_len, false, err);
+        rc = boot_file_load(&l->kernel, b->code, &l->ram, base, b->code_len, err);
     if (rc)
         return rc;
     l->out->protocol = b->is64 ? "linux64" : "linux32";
@@ -82,7 +82,7 @@ static int load_whole(struct load *l, const struct bzimage *b, const uint8_t *he
 }
 
 /* 0: `out` is the unpacked kernel, whose buffer (if any) the caller frees. */
-static int unpacked_kernel(struct load *l, const struct bzimage *b, struct image *out,
+static int unpacked_kernel(struct load *l, const struct bzimage *b, struct boot_file *out,
                            struct unpacked *u, struct error *err)
 {
     *u = (struct unpacked){0};
@@ -91,13 +91,13 @@ static int unpacked_kernel(struct load *l, const struct bzimage *b, struct image
     uint8_t *payload = malloc(b->payload_len);
     if (!payload)
         return error_set(err, ENOMEM, "out of memory for the kernel");
-    int rc = image_read(&l->kernel, b->payload, payload, b->payload_len, err);
+    int rc = boot_file_read(&l->kernel, b->payload, payload, b->payload_len, err);
     if (!rc)
         rc = unpack(payload, b->payload_len, u, err);
     free(payload);
     if (rc)
         return rc == -ENOTSUP ? rc : error_prefix(err, rc, "kernel '%s'", l->kernel.path);
-    image_from_buffer(out, u->data, u->len, l->kernel.path, "kernel");
+    boot_file_from_buffer(out, u->data, u->len, l->kernel.path, "kernel");
     if (!l->in->no_cache)
         unpack_cache_store(&l->kernel, u->data, u->len);
     return 0;
@@ -112,7 +112,7 @@ int bzimage_load(struct load *l, const uint8_t *head, size_t len, struct error *
     if (l->in->guest_unpack || !b.is64 || b.payload_len == 0)
         return load_whole(l, &b, head, err);
 
-    struct image vmlinux;
+    struct boot_file vmlinux;
     struct unpacked u;
     rc = unpacked_kernel(l, &b, &vmlinux, &u, err);
     if (rc == -ENOTSUP) /* a compression we do not know: the guest's decompressor does */
@@ -120,7 +120,7 @@ int bzimage_load(struct load *l, const uint8_t *head, size_t len, struct error *
     if (rc)
         return rc;
     rc = vmlinux_load_unpacked(l, &vmlinux, head, err);
-    image_close(&vmlinux);
+    boot_file_close(&vmlinux);
     unpacked_free(&u);
     return rc;
 }

@@ -104,7 +104,7 @@ void kernel_classify(const uint8_t *head, size_t len, struct kernel_class *out)
                                      "is it the --disk?"};
 }
 
-int kernel_refuse(const struct image *img, const struct kernel_class *c, struct error *err)
+int kernel_refuse(const struct boot_file *img, const struct kernel_class *c, struct error *err)
 {
     if (c->machine)
         return error_set(err, ENOEXEC, "kernel '%s' is %s for %s, but this machine is x86-64",

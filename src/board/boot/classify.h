@@ -9,7 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "board/boot/image.h"
+#include "board/boot/boot_file.h"
 
 enum kernel_kind {
     KERNEL_BZIMAGE,   /* x86 Linux setup header */
@@ -31,7 +31,7 @@ enum { CLASSIFY_HEAD = 8192 };
 void kernel_classify(const uint8_t *head, size_t len, struct kernel_class *out);
 
 /* The one sentence for KERNEL_FOREIGN; returns -ENOEXEC. */
-int kernel_refuse(const struct image *img, const struct kernel_class *c, struct error *err)
+int kernel_refuse(const struct boot_file *img, const struct kernel_class *c, struct error *err)
     must_check;
 
 #endif

@@ -37,7 +37,7 @@ static int write_gdt(struct load *l, struct error *err)
     le_store64(gdt + ENTRY_DS, descriptor(&e->data));
     le_store64(gdt + ENTRY_TR, descriptor(&e->tr));
     e->gdt_limit = sizeof(gdt) - 1;
-    return load_low(l, gdt, sizeof(gdt), 16, "descriptor table", &e->gdt_base, err);
+    return load_low(l, gdt, sizeof(gdt), "descriptor table", &e->gdt_base, err);
 }
 
 static void flat_segments(struct boot_entry *e, uint16_t code_attr)
@@ -62,7 +62,7 @@ static int write_page_tables(struct load *l, struct error *err)
     static const char what[] = "page tables";
     uint8_t t[TABLES * GUEST_PAGE_SIZE];
     gpa_t base;
-    int rc = place_find(&l->place, sizeof(t), GUEST_PAGE_SIZE, LOAD_LOW_LIMIT, what, &base, err);
+    int rc = place_find(&l->place, sizeof(t), LOAD_LOW_LIMIT, what, &base, err);
     if (rc)
         return rc;
     memset(t, 0, sizeof(t));
@@ -73,7 +73,7 @@ static int write_page_tables(struct load *l, struct error *err)
     for (uint64_t i = 0; i < (TABLES - 2) * TABLE_ENTRIES; i++)
         le_store64(t + 2 * GUEST_PAGE_SIZE + i * 8, i << 21 | table | PTE_D | PTE_PS);
     l->out->cr3 = base;
-    rc = gpa_write(l->mem, base, t, sizeof(t));
+    rc = gpa_write(l->ram.mem, base, t, sizeof(t));
     return rc ? error_set(err, -rc, "cannot write the %s into guest memory", what) : 0;
 }
 

@@ -33,13 +33,13 @@ struct elf_layout {
 static const struct elf_layout layout32 = LAYOUT(Elf32_Ehdr, Elf32_Phdr, 4);
 static const struct elf_layout layout64 = LAYOUT(Elf64_Ehdr, Elf64_Phdr, 8);
 
-static int bad(const struct image *img, const char *why, struct error *err)
+static int bad(const struct boot_file *img, const char *why, struct error *err)
 {
     return error_set(err, ENOEXEC, "%s '%s' is not a valid ELF executable: %s", img->role,
                      img->path, why);
 }
 
-static int parse_segment(struct elf *elf, const struct image *img, const struct elf_layout *lay,
+static int parse_segment(struct elf *elf, const struct boot_file *img, const struct elf_layout *lay,
                          const uint8_t *ph, struct error *err)
 {
     uint32_t type = le_load32(ph);
@@ -75,8 +75,8 @@ static int parse_segment(struct elf *elf, const struct image *img, const struct 
     return 0;
 }
 
-static int parse_segments(struct elf *elf, const struct image *img, const struct elf_layout *lay,
-                          const uint8_t *eh, struct error *err)
+static int parse_segments(struct elf *elf, const struct boot_file *img,
+                          const struct elf_layout *lay, const uint8_t *eh, struct error *err)
 {
     uint64_t off = le_load(eh + lay->e_phoff, lay->word);
     unsigned n = le_load16(eh + lay->e_phnum);
@@ -86,7 +86,7 @@ static int parse_segments(struct elf *elf, const struct image *img, const struct
         return bad(img, "it has too many program headers", err);
     for (unsigned i = 0; i < n; i++) {
         uint8_t ph[sizeof(Elf64_Phdr)];
-        int rc = image_read(img, off + (uint64_t)i * lay->phsize, ph, lay->phsize, err);
+        int rc = boot_file_read(img, off + (uint64_t)i * lay->phsize, ph, lay->phsize, err);
         if (!rc)
             rc = parse_segment(elf, img, lay, ph, err);
         if (rc)
@@ -97,11 +97,11 @@ static int parse_segments(struct elf *elf, const struct image *img, const struct
     return 0;
 }
 
-int elf_parse(struct elf *elf, const struct image *img, struct error *err)
+int elf_parse(struct elf *elf, const struct boot_file *img, struct error *err)
 {
     uint8_t eh[sizeof(Elf64_Ehdr)] = {0};
     memset(elf, 0, sizeof(*elf));
-    int rc = image_read(img, 0, eh, MIN(img->size, sizeof(eh)), err);
+    int rc = boot_file_read(img, 0, eh, MIN(img->size, sizeof(eh)), err);
     if (rc)
         return rc;
     if (memcmp(eh, ELFMAG, SELFMAG) != 0)
@@ -122,17 +122,17 @@ int elf_parse(struct elf *elf, const struct image *img, struct error *err)
     return parse_segments(elf, img, lay, eh, err);
 }
 
-int elf_load(const struct elf *elf, const struct image *img, struct guest_mem *mem,
-             struct place *place, bool zero, struct error *err)
+int elf_load(const struct elf *elf, const struct boot_file *img, const struct boot_ram *ram,
+             struct place *place, struct error *err)
 {
     /* From the last: a guest with too little memory is told how much the whole kernel wants. */
     for (unsigned i = elf->nload; i-- > 0;) {
         const struct elf_segment *s = &elf->load[i];
         int rc = place_claim(place, s->paddr, s->memsz, "kernel", err);
         if (!rc)
-            rc = image_load(img, s->offset, mem, s->paddr, s->filesz, zero, err);
-        if (!rc && !zero && s->memsz > s->filesz &&
-            gpa_fill(mem, s->paddr + s->filesz, 0, s->memsz - s->filesz))
+            rc = boot_file_load(img, s->offset, ram, s->paddr, s->filesz, err);
+        if (!rc && !ram->zero && s->memsz > s->filesz &&
+            gpa_fill(ram->mem, s->paddr + s->filesz, 0, s->memsz - s->filesz))
             rc = error_set(err, EFAULT, "cannot clear the kernel's memory at %#" PRIx64, s->paddr);
         if (rc)
             return rc;
@@ -164,7 +164,7 @@ static uint64_t note_align(const struct elf_segment *s, uint64_t n)
 
 /* Looks through the notes in buf[len]; the descriptor's length, or -ENOENT. */
 static int find_note(const struct elf_segment *s, const uint8_t *buf, uint64_t len,
-                     const char *name, uint32_t type, void *desc, size_t cap)
+                     const struct elf_note_id *id, void *desc, size_t cap)
 {
     uint64_t at = 0;
     while (len - at >= 12) {
@@ -173,8 +173,8 @@ static int find_note(const struct elf_segment *s, const uint8_t *buf, uint64_t l
         uint64_t next = note_align(s, desc_at + descsz);
         if (desc_at + descsz > len)
             break;
-        if (le_load32(buf + at + 8) == type && namesz == strlen(name) + 1 &&
-            !memcmp(buf + name_at, name, namesz)) {
+        if (le_load32(buf + at + 8) == id->type && namesz == strlen(id->name) + 1 &&
+            !memcmp(buf + name_at, id->name, namesz)) {
             memcpy(desc, buf + desc_at, MIN(descsz, cap));
             return (int)MIN(descsz, cap);
         }
@@ -185,7 +185,7 @@ static int find_note(const struct elf_segment *s, const uint8_t *buf, uint64_t l
     return -ENOENT;
 }
 
-int elf_note(const struct elf *elf, const struct image *img, const char *name, uint32_t type,
+int elf_note(const struct elf *elf, const struct boot_file *img, const struct elf_note_id *id,
              void *desc, size_t cap, struct error *err)
 {
     int rc = -ENOENT;
@@ -196,9 +196,9 @@ int elf_note(const struct elf *elf, const struct image *img, const char *name, u
         uint8_t *buf = malloc(s->filesz + 1);
         if (!buf)
             return error_set(err, ENOMEM, "out of memory");
-        rc = image_read(img, s->offset, buf, s->filesz, err);
+        rc = boot_file_read(img, s->offset, buf, s->filesz, err);
         if (!rc)
-            rc = find_note(s, buf, s->filesz, name, type, desc, cap);
+            rc = find_note(s, buf, s->filesz, id, desc, cap);
         free(buf);
     }
     return rc;

@@ -5,7 +5,7 @@
 #ifndef DOPPEL_BOARD_BOOT_ELF_H
 #define DOPPEL_BOARD_BOOT_ELF_H
 
-#include "board/boot/image.h"
+#include "board/boot/boot_file.h"
 #include "board/boot/place.h"
 
 enum { ELF_MAX_SEGMENTS = 32, ELF_MAX_NOTES = 4 };
@@ -26,21 +26,25 @@ struct elf {
 };
 
 /* -ENOEXEC with a sentence unless `img` is an x86 executable with something to load. */
-int elf_parse(struct elf *elf, const struct image *img, struct error *err) must_check;
+int elf_parse(struct elf *elf, const struct boot_file *img, struct error *err) must_check;
 
-/* Claims and writes every segment, zeroes what the file does not fill. `zero`: RAM is known to be
- * zero already. */
-int elf_load(const struct elf *elf, const struct image *img, struct guest_mem *mem,
-             struct place *place, bool zero, struct error *err) must_check;
+/* Claims and writes every segment, zeroes what the file does not fill. */
+int elf_load(const struct elf *elf, const struct boot_file *img, const struct boot_ram *ram,
+             struct place *place, struct error *err) must_check;
 
 /* The physical address of the entry point, whether the file gives it as physical or virtual. */
 gpa_t elf_entry(const struct elf *elf);
 
+struct elf_note_id {
+    const char *name;
+    uint32_t type;
+};
+
 /*
- * The contents of the note `name`/`type`, at most `cap` bytes, into `desc`. Returns its length,
- * -ENOENT when there is none, or another error with a sentence.
+ * The contents of a note, at most `cap` bytes, into `desc`. Returns its length, -ENOENT when there
+ * is none, or another error with a sentence.
  */
-int elf_note(const struct elf *elf, const struct image *img, const char *name, uint32_t type,
+int elf_note(const struct elf *elf, const struct boot_file *img, const struct elf_note_id *id,
              void *desc, size_t cap, struct error *err) must_check;
 
 #endif

@@ -50,13 +50,13 @@ static int64_t cpio_field(const uint8_t *h, unsigned at)
     return (int64_t)strtoul(text, &end, 16);
 }
 
-static int damaged(const struct image *img, uint64_t at, struct error *err)
+static int damaged(const struct boot_file *img, uint64_t at, struct error *err)
 {
     return error_set(err, ENOEXEC, "initrd '%s' is corrupt: no valid cpio entry at byte %" PRIu64,
                      img->path, at);
 }
 
-static int cut_off(const struct image *img, struct error *err)
+static int cut_off(const struct boot_file *img, struct error *err)
 {
     return error_set(err, ENOEXEC,
                      "initrd '%s' is truncated: its cpio archive goes on after the "
@@ -65,12 +65,12 @@ static int cut_off(const struct image *img, struct error *err)
 }
 
 /* One entry at *at; moves *at behind it. 1: that was the trailer. */
-static int cpio_entry(const struct image *img, uint64_t *at, struct error *err)
+static int cpio_entry(const struct boot_file *img, uint64_t *at, struct error *err)
 {
     uint8_t h[CPIO_HEADER + 11];
     if (img->size - *at < sizeof(h))
         return cut_off(img, err);
-    int rc = image_read(img, *at, h, sizeof(h), err);
+    int rc = boot_file_read(img, *at, h, sizeof(h), err);
     if (rc)
         return rc;
     int64_t file = cpio_field(h, 54), name = cpio_field(h, 94);
@@ -87,7 +87,7 @@ static int cpio_entry(const struct image *img, uint64_t *at, struct error *err)
 }
 
 /* The first archive only: what follows it may be compressed. */
-static int cpio_walk(const struct image *img, struct error *err)
+static int cpio_walk(const struct boot_file *img, struct error *err)
 {
     uint64_t at = 0;
     for (unsigned i = 0; i < CPIO_WALK_MAX && at < img->size; i++) {
@@ -98,10 +98,10 @@ static int cpio_walk(const struct image *img, struct error *err)
     return 0;
 }
 
-int initrd_check(const struct image *img, struct error *err)
+int initrd_check(const struct boot_file *img, struct error *err)
 {
     uint8_t head[HEAD] = {0};
-    int rc = image_read(img, 0, head, MIN(img->size, sizeof(head)), err);
+    int rc = boot_file_read(img, 0, head, MIN(img->size, sizeof(head)), err);
     if (rc)
         return rc;
     if (is_cpio(head))

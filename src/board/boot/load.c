@@ -9,13 +9,13 @@
 
 #include "board/boot/initrd.h"
 
-int load_low(struct load *l, const void *buf, uint64_t len, uint64_t align, const char *what,
-             gpa_t *out, struct error *err)
+int load_low(struct load *l, const void *buf, uint64_t len, const char *what, gpa_t *out,
+             struct error *err)
 {
-    int rc = place_find(&l->place, len, align, LOAD_LOW_LIMIT, what, out, err);
+    int rc = place_find(&l->place, len, LOAD_LOW_LIMIT, what, out, err);
     if (rc)
         return rc;
-    rc = gpa_write(l->mem, *out, buf, len);
+    rc = gpa_write(l->ram.mem, *out, buf, len);
     return rc ? error_set(err, -rc, "cannot write the %s into guest memory", what) : 0;
 }
 
@@ -31,7 +31,7 @@ int load_cmdline(struct load *l, uint64_t max, gpa_t *out, struct error *err)
                          "the kernel command line has %zu characters; this kernel takes at most "
                          "%" PRIu64,
                          len, max);
-    return load_low(l, text, len + 1, 16, "command line", out, err);
+    return load_low(l, text, len + 1, "command line", out, err);
 }
 
 int load_initrd(struct load *l, gpa_t limit, gpa_t *base, uint64_t *len, struct error *err)
@@ -39,17 +39,17 @@ int load_initrd(struct load *l, gpa_t limit, gpa_t *base, uint64_t *len, struct 
     *base = *len = 0;
     if (!l->in->initrd)
         return 0;
-    struct image img;
-    int rc = image_open(&img, l->in->initrd, "initrd", err);
+    struct boot_file img;
+    int rc = boot_file_open(&img, l->in->initrd, "initrd", err);
     if (rc)
         return rc;
     rc = initrd_check(&img, err);
     if (!rc)
-        rc = place_find(&l->place, img.size, GUEST_PAGE_SIZE, limit, "initrd", base, err);
+        rc = place_find(&l->place, load_pages(img.size), limit, "initrd", base, err);
     if (!rc)
-        rc = image_load(&img, 0, l->mem, *base, img.size, l->in->ram_is_zero, err);
+        rc = boot_file_load(&img, 0, &l->ram, *base, img.size, err);
     if (!rc)
         *len = img.size;
-    image_close(&img);
+    boot_file_close(&img);
     return rc;
 }

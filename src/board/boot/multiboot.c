@@ -89,8 +89,8 @@ static int load_by_addresses(struct load *l, const struct multiboot_header *h, s
 
     int rc = place_claim(&l->place, h->load_addr, total, "kernel", err);
     if (!rc)
-        rc = image_load(&l->kernel, from, l->mem, h->load_addr, len, l->in->ram_is_zero, err);
-    if (!rc && !l->in->ram_is_zero && gpa_fill(l->mem, h->load_addr + len, 0, total - len))
+        rc = boot_file_load(&l->kernel, from, &l->ram, h->load_addr, len, err);
+    if (!rc && !l->ram.zero && gpa_fill(l->ram.mem, h->load_addr + len, 0, total - len))
         rc = error_set(err, EFAULT, "cannot clear the kernel's memory");
     return rc ? rc : cpu_entry_prot32(l, h->entry, err);
 }
@@ -100,7 +100,7 @@ static int load_elf(struct load *l, struct error *err)
     struct elf elf;
     int rc = elf_parse(&elf, &l->kernel, err);
     if (!rc)
-        rc = elf_load(&elf, &l->kernel, l->mem, &l->place, l->in->ram_is_zero, err);
+        rc = elf_load(&elf, &l->kernel, &l->ram, &l->place, err);
     if (rc)
         return rc;
     gpa_t entry = elf_entry(&elf);
@@ -130,7 +130,7 @@ static int write_memory(struct load *l, uint8_t *info, struct error *err)
             upper = e->len;
     }
     gpa_t gpa;
-    int rc = load_low(l, buf, map->n * MMAP_ENTRY, 8, "memory map", &gpa, err);
+    int rc = load_low(l, buf, map->n * MMAP_ENTRY, "memory map", &gpa, err);
     le_store32(info + INFO_MEM_LOWER, (uint32_t)(lower >> 10));
     le_store32(info + INFO_MEM_UPPER, (uint32_t)(upper >> 10));
     le_store32(info + INFO_MMAP_LENGTH, map->n * MMAP_ENTRY);
@@ -144,18 +144,18 @@ static int load_module(struct load *l, const char *text, uint8_t *entry, struct 
 {
     char path[TEXT_MAX];
     snprintf(path, sizeof(path), "%.*s", (int)strcspn(text, " "), text);
-    struct image img;
-    int rc = image_open(&img, path, "initrd", err);
+    struct boot_file img;
+    int rc = boot_file_open(&img, path, "initrd", err);
     if (rc)
         return rc;
     gpa_t base, string;
-    rc = place_find(&l->place, img.size, GUEST_PAGE_SIZE, UINT64_C(1) << 32, "module", &base, err);
+    rc = place_find(&l->place, load_pages(img.size), UINT64_C(1) << 32, "module", &base, err);
     if (!rc)
-        rc = image_load(&img, 0, l->mem, base, img.size, l->in->ram_is_zero, err);
+        rc = boot_file_load(&img, 0, &l->ram, base, img.size, err);
     uint64_t size = img.size;
-    image_close(&img);
+    boot_file_close(&img);
     if (!rc)
-        rc = load_low(l, text, strlen(text) + 1, 4, "module name", &string, err);
+        rc = load_low(l, text, strlen(text) + 1, "module name", &string, err);
     if (rc)
         return rc;
     le_store32(entry, (uint32_t)base);
@@ -183,7 +183,7 @@ static int load_modules(struct load *l, uint8_t *info, struct error *err)
     if (n == 0)
         return 0;
     gpa_t gpa;
-    int rc = load_low(l, list, n * MODULE_ENTRY, 8, "module list", &gpa, err);
+    int rc = load_low(l, list, n * MODULE_ENTRY, "module list", &gpa, err);
     le_store32(info + INFO_MODS_COUNT, n);
     le_store32(info + INFO_MODS_ADDR, (uint32_t)gpa);
     le_store32(info, le_load32(info) | INFO_HAS_MODS);
@@ -201,11 +201,11 @@ static int write_strings(struct load *l, uint8_t *info, struct error *err)
         return error_set(err, E2BIG, "the kernel command line is longer than %d characters",
                          TEXT_MAX - 1);
     gpa_t gpa;
-    int rc = load_low(l, text, (size_t)n + 1, 4, "command line", &gpa, err);
+    int rc = load_low(l, text, (size_t)n + 1, "command line", &gpa, err);
     if (rc)
         return rc;
     le_store32(info + INFO_CMDLINE, (uint32_t)gpa);
-    rc = load_low(l, loader, sizeof(loader), 4, "loader name", &gpa, err);
+    rc = load_low(l, loader, sizeof(loader), "loader name", &gpa, err);
     le_store32(info + INFO_LOADER_NAME, (uint32_t)gpa);
     le_store32(info, le_load32(info) | INFO_HAS_CMDLINE | INFO_HAS_LOADER_NAME);
     return rc;
@@ -229,7 +229,7 @@ int multiboot_load(struct load *l, const struct multiboot_header *h, struct erro
         rc = write_strings(l, info, err);
     gpa_t gpa = 0;
     if (!rc)
-        rc = load_low(l, info, sizeof(info), 8, "multiboot information", &gpa, err);
+        rc = load_low(l, info, sizeof(info), "multiboot information", &gpa, err);
     l->out->rax = LOADER_MAGIC;
     l->out->rbx = gpa;
     return rc;

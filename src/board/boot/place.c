@@ -98,9 +98,10 @@ static bool find_in(const struct place *p, const struct e820_entry *e, uint64_t 
     return false;
 }
 
-int place_find(struct place *p, uint64_t len, uint64_t align, gpa_t limit, const char *what,
-               gpa_t *out, struct error *err)
+int place_find(struct place *p, uint64_t len, gpa_t limit, const char *what, gpa_t *out,
+               struct error *err)
 {
+    uint64_t align = len < GUEST_PAGE_SIZE ? 16 : GUEST_PAGE_SIZE;
     for (unsigned i = p->map->n; i-- > 0;) {
         const struct e820_entry *e = &p->map->e[i];
         if (e->type == E820_RAM && find_in(p, e, len, align, limit, out))

@@ -31,10 +31,13 @@ void place_init(struct place *p, const struct e820_map *map);
 int place_claim(struct place *p, gpa_t base, uint64_t len, const char *what, struct error *err)
     must_check;
 
-/* Take the highest free range of `len` bytes (> 0) that ends at or below `limit`, aligned to
- * `align` (a power of two); -ENOMEM with a sentence when there is none. */
-int place_find(struct place *p, uint64_t len, uint64_t align, gpa_t limit, const char *what,
-               gpa_t *out, struct error *err) must_check;
+/*
+ * Take the highest free range of `len` bytes (> 0) that ends at or below `limit`. It begins at a
+ * multiple of 16, and of the page size when it is at least a page long. -ENOMEM with a sentence
+ * when there is none.
+ */
+int place_find(struct place *p, uint64_t len, gpa_t limit, const char *what, gpa_t *out,
+               struct error *err) must_check;
 
 /* The top of RAM below 4 GiB. */
 gpa_t place_low_top(const struct place *p);

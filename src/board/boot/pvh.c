@@ -9,8 +9,7 @@
 #include "base/endian.h"
 #include "board/boot/cpu_entry.h"
 
-#define XEN_ELFNOTE_PHYS32_ENTRY 18
-#define START_MAGIC              0x336ec578 /* "xEn3" with the top bit of the E set */
+#define START_MAGIC 0x336ec578 /* "xEn3" with the top bit of the E set */
 
 /* hvm_start_info, version 1, and its arrays' elements: byte offsets. */
 enum {
@@ -28,10 +27,12 @@ enum {
 
 enum { PVH_CMDLINE_MAX = 16384 };
 
-int pvh_entry(const struct elf *elf, const struct image *img, gpa_t *entry, struct error *err)
+static const struct elf_note_id phys32_entry = {"Xen", 18}; /* XEN_ELFNOTE_PHYS32_ENTRY */
+
+int pvh_entry(const struct elf *elf, const struct boot_file *img, gpa_t *entry, struct error *err)
 {
     uint8_t desc[8] = {0};
-    int n = elf_note(elf, img, "Xen", XEN_ELFNOTE_PHYS32_ENTRY, desc, sizeof(desc), err);
+    int n = elf_note(elf, img, &phys32_entry, desc, sizeof(desc), err);
     if (n == -ENOENT)
         return 0;
     if (n < 0)
@@ -54,7 +55,7 @@ static int write_memmap(struct load *l, uint8_t *start, struct error *err)
         le_store32(e + 16, map->e[i].type);
     }
     gpa_t gpa;
-    int rc = load_low(l, buf, map->n * MEMMAP_SIZE, 8, "memory map", &gpa, err);
+    int rc = load_low(l, buf, map->n * MEMMAP_SIZE, "memory map", &gpa, err);
     le_store64(start + START_MEMMAP, gpa);
     le_store32(start + START_MEMMAP_ENTRIES, map->n);
     return rc;
@@ -70,7 +71,7 @@ static int write_modules(struct load *l, uint8_t *start, struct error *err)
     uint8_t module[MODULE_SIZE] = {0};
     le_store64(module, base);
     le_store64(module + 8, len);
-    rc = load_low(l, module, sizeof(module), 8, "module list", &gpa, err);
+    rc = load_low(l, module, sizeof(module), "module list", &gpa, err);
     le_store64(start + START_MODLIST, gpa);
     le_store32(start + START_NR_MODULES, 1);
     return rc;
@@ -90,7 +91,7 @@ static int write_start_info(struct load *l, struct error *err)
     if (!rc)
         rc = write_modules(l, start, err);
     if (!rc)
-        rc = load_low(l, start, sizeof(start), 8, "start info", &gpa, err);
+        rc = load_low(l, start, sizeof(start), "start info", &gpa, err);
     l->out->rbx = gpa;
     return rc;
 }
@@ -98,7 +99,7 @@ static int write_start_info(struct load *l, struct error *err)
 int pvh_load(struct load *l, const struct elf *elf, gpa_t entry, struct error *err)
 {
     l->out->protocol = "pvh";
-    int rc = elf_load(elf, &l->kernel, l->mem, &l->place, l->in->ram_is_zero, err);
+    int rc = elf_load(elf, &l->kernel, &l->ram, &l->place, err);
     if (!rc)
         rc = cpu_entry_prot32(l, entry, err);
     return rc ? rc : write_start_info(l, err);

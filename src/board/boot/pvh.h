@@ -9,7 +9,7 @@
 #include "board/boot/load.h"
 
 /* 1: *entry is the entry point; 0: not a PVH kernel; or an error with a sentence. */
-int pvh_entry(const struct elf *elf, const struct image *img, gpa_t *entry, struct error *err)
+int pvh_entry(const struct elf *elf, const struct boot_file *img, gpa_t *entry, struct error *err)
     must_check;
 int pvh_load(struct load *l, const struct elf *elf, gpa_t entry, struct error *err) must_check;
 

@@ -141,6 +141,7 @@ int unpack(const uint8_t *src, size_t len, struct unpacked *out, struct error *e
     uint8_t *buf = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (buf == MAP_FAILED)
         return error_set(err, ENOMEM, "out of memory to unpack it (%zu MiB)", size >> 20);
+    (void)madvise(buf, size, MADV_HUGEPAGE); /* thousands of page faults fewer */
     size_t made = f->fn(src, f->size == SIZE_BEHIND ? len - 4 : len, buf, size);
     if (made != size) {
         munmap(buf, size);

@@ -40,7 +40,7 @@ static uint64_t to_ns(struct timespec t)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void make_trailer(uint8_t *t, const struct image *kernel, uint64_t length)
+static void make_trailer(uint8_t *t, const struct boot_file *kernel, uint64_t length)
 {
     le_store64(t + T_MAGIC * 8, TRAILER_MAGIC);
     le_store64(t + T_DEV * 8, kernel->st.st_dev);
@@ -52,7 +52,7 @@ static void make_trailer(uint8_t *t, const struct image *kernel, uint64_t length
     le_store64(t + T_CHECK * 8, fnv1a(t, T_CHECK * 8));
 }
 
-static void entry_name(const struct image *kernel, char name[NAME_SIZE])
+static void entry_name(const struct boot_file *kernel, char name[NAME_SIZE])
 {
     uint8_t t[T_WORDS * 8];
     make_trailer(t, kernel, 0);
@@ -89,7 +89,7 @@ static bool trusted(const struct stat *st)
 }
 
 /* Is `fd` the entry for `kernel`? Then *length are its bytes without the trailer. */
-static bool entry_valid(int fd, const struct image *kernel, uint64_t *length)
+static bool entry_valid(int fd, const struct boot_file *kernel, uint64_t *length)
 {
     uint8_t t[T_WORDS * 8], want[T_WORDS * 8];
     struct stat st;
@@ -101,7 +101,7 @@ static bool entry_valid(int fd, const struct image *kernel, uint64_t *length)
            !memcmp(t, want, sizeof(t));
 }
 
-bool unpack_cache_open(const struct image *kernel, struct image *out)
+bool unpack_cache_open(const struct boot_file *kernel, struct boot_file *out)
 {
     char name[NAME_SIZE];
     uint64_t length;
@@ -117,7 +117,7 @@ bool unpack_cache_open(const struct image *kernel, struct image *out)
         close(fd);
         return false;
     }
-    *out = (struct image){.path = kernel->path, .role = kernel->role, .fd = fd, .size = length};
+    *out = (struct boot_file){.path = kernel->path, .role = kernel->role, .fd = fd, .size = length};
     return true;
 }
 
@@ -153,7 +153,7 @@ static size_t run_length(const uint8_t *data, size_t len, bool *zero)
     return at;
 }
 
-static bool write_entry(int fd, const struct image *kernel, const uint8_t *data, size_t len)
+static bool write_entry(int fd, const struct boot_file *kernel, const uint8_t *data, size_t len)
 {
     uint8_t t[T_WORDS * 8];
     for (size_t at = 0, n; at < len; at += n) {
@@ -201,7 +201,7 @@ static void prune(int dir)
         unlinkat(dir, list[i].name, 0);
 }
 
-void unpack_cache_store(const struct image *kernel, const uint8_t *data, size_t len)
+void unpack_cache_store(const struct boot_file *kernel, const uint8_t *data, size_t len)
 {
     char name[NAME_SIZE], temp[64];
     if (kernel->fd < 0)

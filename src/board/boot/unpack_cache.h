@@ -14,10 +14,10 @@
 #ifndef DOPPEL_BOARD_BOOT_UNPACK_CACHE_H
 #define DOPPEL_BOARD_BOOT_UNPACK_CACHE_H
 
-#include "board/boot/image.h"
+#include "board/boot/boot_file.h"
 
 /* Was `kernel` unpacked before? Then `out` is the result; the caller closes it. */
-bool unpack_cache_open(const struct image *kernel, struct image *out);
-void unpack_cache_store(const struct image *kernel, const uint8_t *data, size_t len);
+bool unpack_cache_open(const struct boot_file *kernel, struct boot_file *out);
+void unpack_cache_store(const struct boot_file *kernel, const uint8_t *data, size_t len);
 
 #endif

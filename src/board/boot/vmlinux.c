@@ -10,8 +10,8 @@
 #include "board/boot/cpu_entry.h"
 #include "board/boot/zero_page.h"
 
-static int load(struct load *l, const struct elf *elf, const struct image *img, const uint8_t *file,
-                struct error *err)
+static int load(struct load *l, const struct elf *elf, const struct boot_file *img,
+                const uint8_t *file, struct error *err)
 {
     if (!elf->is64 || elf->machine != EM_X86_64)
         return error_set(err, ENOEXEC,
@@ -23,7 +23,7 @@ static int load(struct load *l, const struct elf *elf, const struct image *img, 
         return error_set(err, ENOEXEC, "kernel '%s' has its entry point outside what it loads",
                          img->path);
     l->out->protocol = "linux64";
-    int rc = elf_load(elf, img, l->mem, &l->place, l->in->ram_is_zero, err);
+    int rc = elf_load(elf, img, &l->ram, &l->place, err);
     if (!rc)
         rc = cpu_entry_long64(l, entry, err);
     return rc ? rc : zero_page_load(l, file, entry, err);
@@ -34,7 +34,7 @@ int vmlinux_load(struct load *l, const struct elf *elf, struct error *err)
     return load(l, elf, &l->kernel, NULL, err);
 }
 
-int vmlinux_load_unpacked(struct load *l, const struct image *img, const uint8_t *file,
+int vmlinux_load_unpacked(struct load *l, const struct boot_file *img, const uint8_t *file,
                           struct error *err)
 {
     struct elf elf;

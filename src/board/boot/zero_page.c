@@ -82,7 +82,7 @@ int zero_page_load(struct load *l, const uint8_t *file, gpa_t kernel, struct err
     le_store32(zp + ZP_CMD_LINE, (uint32_t)cmdline);
     rc = fill_initrd(l, zp, err);
     if (!rc)
-        rc = load_low(l, zp, sizeof(zp), GUEST_PAGE_SIZE, "boot parameters", &gpa, err);
+        rc = load_low(l, zp, sizeof(zp), "boot parameters", &gpa, err);
     if (!rc)
         l->out->rsi = gpa;
     return rc;

@@ -50,8 +50,9 @@ enum {
 };
 
 /*
- * Takes the setup header from `file`, the first ZP_SIZE bytes of a bzImage (NULL: a vmlinux, which
- * has none), loads initrd and command line, writes the page, and leaves its address in l->out->rsi.
+ * Takes the setup header from `file`, the first ZP_HEADER_END bytes of a bzImage (NULL: a vmlinux,
+ * which has none), loads initrd and command line, writes the page, and leaves its address in
+ * l->out->rsi.
  */
 int zero_page_load(struct load *l, const uint8_t *file, gpa_t kernel, struct error *err) must_check;
 

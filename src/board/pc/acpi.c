@@ -1,5 +1,5 @@
 /*
- * RSDP, XSDT, FADT, FACS, MADT, MCFG and the frame around the DSDT. [ACPI 6.5 5.2]
+ * RSDP, RSDT, XSDT, FADT, FACS, MADT, MCFG and the frame around the DSDT. [ACPI 6.5 5.2]
  *
  * The tables are built one behind the other in a buffer that will stand at a known address; each
  * pointer is written when what it points to is finished.
@@ -19,6 +19,7 @@
 #define CREATOR_ID   "DOPL"
 
 enum { HEADER = 36, RSDP_SIZE = 36, FACS_SIZE = 64, FADT_SIZE = 276 };
+enum { TABLES = 3 }; /* in RSDT and XSDT: FADT, MADT, MCFG */
 
 /* A table under construction: where it began. */
 struct table {
@@ -245,11 +246,23 @@ static gpa_t build_mcfg(struct table *t)
     return end(t, at);
 }
 
-static void build_rsdp(uint8_t *p, gpa_t xsdt)
+/* RSDT or XSDT: the list of all other tables, with pointers of 4 or 8 bytes. */
+static gpa_t build_list(struct table *t, const char *signature, unsigned width,
+                        const gpa_t pointers[TABLES])
+{
+    size_t at = begin(t, signature, 1);
+    for (unsigned i = 0; i < TABLES; i++)
+        put(t, width, pointers[i]);
+    return end(t, at);
+}
+
+/* The RSDT is there for small kernels that know ACPI 1.0 only. */
+static void build_rsdp(uint8_t *p, gpa_t rsdt, gpa_t xsdt)
 {
     memcpy(p, "RSD PTR ", 8);
     memcpy(p + 9, OEM_ID, 6);
-    p[15] = 2; /* revision; the 32-bit RSDT address stays 0 */
+    p[15] = 2; /* revision */
+    le_store32(p + 16, (uint32_t)rsdt);
     le_store32(p + 20, RSDP_SIZE);
     le_store64(p + 24, xsdt);
     p[8] = checksum(p, 20);
@@ -262,16 +275,14 @@ int acpi_build(const struct acpi_config *cfg, gpa_t base, uint8_t *buf, size_t c
     zeros(&t, RSDP_SIZE);
     gpa_t facs = build_facs(&t);
     gpa_t dsdt = build_dsdt(&t, cfg);
-    gpa_t pointers[3] = {build_fadt(&t, cfg, dsdt, facs)};
-    pointers[1] = build_madt(&t, cfg);
-    pointers[2] = build_mcfg(&t);
-    size_t at = begin(&t, "XSDT", 1);
-    for (unsigned i = 0; i < ARRAY_SIZE(pointers); i++)
-        put(&t, 8, pointers[i]);
-    gpa_t xsdt = end(&t, at);
+    gpa_t fadt = build_fadt(&t, cfg, dsdt, facs);
+    gpa_t madt = build_madt(&t, cfg);
+    const gpa_t pointers[TABLES] = {fadt, madt, build_mcfg(&t)};
+    gpa_t rsdt = build_list(&t, "RSDT", 4, pointers);
+    gpa_t xsdt = build_list(&t, "XSDT", 8, pointers);
     if (t.out.overflow)
         return -ENOSPC;
-    build_rsdp(buf, xsdt);
+    build_rsdp(buf, rsdt, xsdt);
     *len = t.out.len;
     return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * Opening and reading the files that go into the guest.
  */
-#include "board/boot/image.h"
+#include "board/boot/boot_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,14 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static int open_failed(const struct image *img, int e, struct error *err)
+static int open_failed(const struct boot_file *img, int e, struct error *err)
 {
     if (e == ENOENT)
         return error_set(err, e, "%s '%s' does not exist", img->role, img->path);
     return error_set(err, e, "cannot open %s '%s': %s", img->role, img->path, strerror(e));
 }
 
-static int check_file(const struct image *img, struct error *err)
+static int check_file(const struct boot_file *img, struct error *err)
 {
     if (S_ISDIR(img->st.st_mode))
         return error_set(err, EISDIR, "%s '%s' is a directory", img->role, img->path);
@@ -24,14 +24,14 @@ static int check_file(const struct image *img, struct error *err)
         return error_set(err, EINVAL, "%s '%s' is not a regular file", img->role, img->path);
     if (img->st.st_size == 0)
         return error_set(err, ENOEXEC, "%s '%s' is empty", img->role, img->path);
-    if ((uint64_t)img->st.st_size > IMAGE_MAX_SIZE)
+    if ((uint64_t)img->st.st_size > BOOT_FILE_MAX)
         return error_set(err, EFBIG, "%s '%s' is larger than 4 GiB", img->role, img->path);
     return 0;
 }
 
-int image_open(struct image *img, const char *path, const char *role, struct error *err)
+int boot_file_open(struct boot_file *img, const char *path, const char *role, struct error *err)
 {
-    *img = (struct image){.path = path, .role = role, .fd = -1};
+    *img = (struct boot_file){.path = path, .role = role, .fd = -1};
     /* O_NONBLOCK: opening a FIFO must not wait for its other end. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -39,20 +39,20 @@ int image_open(struct image *img, const char *path, const char *role, struct err
     img->fd = fd;
     int rc = fstat(fd, &img->st) ? open_failed(img, errno, err) : check_file(img, err);
     if (rc) {
-        image_close(img);
+        boot_file_close(img);
         return rc;
     }
     img->size = (uint64_t)img->st.st_size;
     return 0;
 }
 
-void image_from_buffer(struct image *img, const void *buf, uint64_t len, const char *path,
-                       const char *role)
+void boot_file_from_buffer(struct boot_file *img, const void *buf, uint64_t len, const char *path,
+                           const char *role)
 {
-    *img = (struct image){.path = path, .role = role, .fd = -1, .mem = buf, .size = len};
+    *img = (struct boot_file){.path = path, .role = role, .fd = -1, .mem = buf, .size = len};
 }
 
-void image_close(struct image *img)
+void boot_file_close(struct boot_file *img)
 {
     if (img->fd >= 0)
         close(img->fd);
@@ -60,7 +60,7 @@ void image_close(struct image *img)
     img->mem = NULL;
 }
 
-static int truncated(const struct image *img, uint64_t need, struct error *err)
+static int truncated(const struct boot_file *img, uint64_t need, struct error *err)
 {
     return error_set(err, ENOEXEC,
                      "%s '%s' is truncated: it should have at least %" PRIu64
@@ -68,14 +68,14 @@ static int truncated(const struct image *img, uint64_t need, struct error *err)
                      img->role, img->path, need, img->size);
 }
 
-static int read_failed(const struct image *img, int e, struct error *err)
+static int read_failed(const struct boot_file *img, int e, struct error *err)
 {
     if (e == ENODATA)
         return error_set(err, ENOEXEC, "%s '%s' shrank while it was read", img->role, img->path);
     return error_set(err, e, "cannot read %s '%s': %s", img->role, img->path, strerror(e));
 }
 
-static int read_fd(const struct image *img, uint64_t off, uint8_t *buf, size_t len,
+static int read_fd(const struct boot_file *img, uint64_t off, uint8_t *buf, size_t len,
                    struct error *err)
 {
     while (len) {
@@ -91,7 +91,8 @@ static int read_fd(const struct image *img, uint64_t off, uint8_t *buf, size_t l
     return 0;
 }
 
-int image_read(const struct image *img, uint64_t off, void *buf, size_t len, struct error *err)
+int boot_file_read(const struct boot_file *img, uint64_t off, void *buf, size_t len,
+                   struct error *err)
 {
     if (off > img->size || len > img->size - off)
         return truncated(img, off + len, err);
@@ -102,7 +103,7 @@ int image_read(const struct image *img, uint64_t off, void *buf, size_t len, str
 }
 
 /* The next stretch of [*off, end) that holds data; false when only a hole is left. */
-static bool next_data(const struct image *img, uint64_t *off, uint64_t end, uint64_t *len)
+static bool next_data(const struct boot_file *img, uint64_t *off, uint64_t end, uint64_t *len)
 {
     off_t data = lseek(img->fd, (off_t)*off, SEEK_DATA);
     if (data < 0 && errno == ENXIO)
@@ -119,14 +120,14 @@ static bool next_data(const struct image *img, uint64_t *off, uint64_t end, uint
     return true;
 }
 
-static int load_extent(const struct image *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
+static int load_extent(const struct boot_file *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
                        uint64_t len, struct error *err)
 {
     int rc = gpa_write_file(mem, gpa, img->fd, off, len);
     return rc ? read_failed(img, -rc, err) : 0;
 }
 
-static int load_sparse(const struct image *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
+static int load_sparse(const struct boot_file *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
                        uint64_t len, struct error *err)
 {
     uint64_t at = off, n;
@@ -150,23 +151,20 @@ static void copy_sparse(uint8_t *to, const uint8_t *from, uint64_t len)
     }
 }
 
-static int load_buffer(const struct image *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
-                       uint64_t len, bool skip_zero)
+static int load_buffer(const uint8_t *from, const struct boot_ram *ram, gpa_t gpa, uint64_t len)
 {
-    uint8_t *host = gpa_pin(mem, gpa, len, true);
+    uint8_t *host = ram->zero ? gpa_pin(ram->mem, gpa, len, true) : NULL;
     if (!host)
-        return gpa_write(mem, gpa, img->mem + off, len);
-    if (skip_zero)
-        copy_sparse(host, img->mem + off, len);
-    else
-        memcpy(host, img->mem + off, len);
-    gpa_wrote(mem, gpa, len);
+        return gpa_write(ram->mem, gpa, from, len);
+    copy_sparse(host, from, len);
+    gpa_wrote(ram->mem, gpa, len);
     return 0;
 }
 
-int image_load(const struct image *img, uint64_t off, struct guest_mem *mem, gpa_t gpa,
-               uint64_t len, bool skip_zero, struct error *err)
+int boot_file_load(const struct boot_file *img, uint64_t off, const struct boot_ram *ram, gpa_t gpa,
+                   uint64_t len, struct error *err)
 {
+    struct guest_mem *mem = ram->mem;
     if (off > img->size || len > img->size - off)
         return truncated(img, off + len, err);
     if (len == 0)
@@ -176,9 +174,9 @@ int image_load(const struct image *img, uint64_t off, struct guest_mem *mem, gpa
         return error_set(err, EFAULT, "%s '%s' does not fit in guest memory at %#" PRIx64,
                          img->role, img->path, gpa);
     if (img->fd < 0) {
-        int rc = load_buffer(img, off, mem, gpa, len, skip_zero);
+        int rc = load_buffer(img->mem + off, ram, gpa, len);
         return rc ? error_set(err, -rc, "cannot write the %s into guest memory", img->role) : 0;
     }
-    return skip_zero ? load_sparse(img, off, mem, gpa, len, err)
+    return ram->zero ? load_sparse(img, off, mem, gpa, len, err)
                      : load_extent(img, off, mem, gpa, len, err);
 }
