@@ -6,6 +6,18 @@
 
 #include "decode_judge.h"
 
+/* Whether the blank-separated list has the name. */
+static bool listed(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *p = names; (p = strstr(p, name)); p += n) {
+        if ((p == names || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+            return true;
+    }
+    return false;
+}
+
 /* Extensions no guest is offered: our decoder says #UD. */
 static const ZydisISASet not_offered[] = {
     ZYDIS_ISA_SET_AMD3DNOW,    ZYDIS_ISA_SET_AMD_INVLPGB, ZYDIS_ISA_SET_AMX_BF16,
@@ -120,8 +132,36 @@ bool difference_base(const struct x86_insn *in)
 /* Operand size is not a notion of these, or 4 outside 64-bit mode [SDM 2A 2.3: VEX and GPR]. */
 bool difference_opsize(const struct x86_insn *in)
 {
-    return in->iclass == X86_I_INVLPG || in->iclass == X86_I_NOP || (in->nops == 0 && in->opsize == 1) ||
+    return in->iclass == X86_I_INVLPG || in->iclass == X86_I_NOP || in->iclass == X86_I_CLWB ||
+           in->iclass == X86_I_CLFLUSHOPT || (in->nops == 0 && in->opsize == 1) ||
            in->iclass == X86_I_INS || in->iclass == X86_I_OUTS || in->iclass == X86_I_AAM || in->iclass == X86_I_AAD || (in->prefixes & X86_P_VEX);
+}
+
+bool difference_attributes(const struct x86_insn *in, const ZydisDecodedInstruction *z)
+{
+    (void)in;
+    (void)z;
+    return false;
+}
+
+/* Zydis' ISA sets are finer, coarser or older than CPUID's bits; the rest has the same name. */
+static const struct {
+    enum x86_feature feature;
+    const char *sets;
+} features[] = {
+    {X86_FEAT_BASE, "I86 I186 I386 I486 I486REAL I286REAL I286PROTECTED PENTIUMREAL LONGMODE PPRO "
+                    "RDPMC PAUSE FAT_NOP AMD PENTIUMMMX PREFETCH_NOP"},
+};
+
+bool difference_feature(const struct x86_insn *in, const ZydisDecodedInstruction *z)
+{
+    const char *name = ZydisISASetGetString(z->meta.isa_set);
+
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+        if (features[i].feature == in->desc->feature && listed(features[i].sets, name))
+            return true;
+    }
+    return false;
 }
 
 /* Valid for us, invalid for Zydis. */
@@ -184,17 +224,6 @@ static bool condition_matches(const char *stem, unsigned opcode, const char *nam
     size_t n = strlen(stem);
 
     return strncmp(stem, name, n) == 0 && strcmp(name + n, conditions[opcode & 15]) == 0;
-}
-
-static bool listed(const char *names, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (const char *p = names; (p = strstr(p, name)); p += n) {
-        if ((p == names || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
-            return true;
-    }
-    return false;
 }
 
 static void upper(char *out, size_t size, const char *in)
