@@ -139,9 +139,22 @@ bool difference_opsize(const struct x86_insn *in)
 
 bool difference_attributes(const struct x86_insn *in, const ZydisDecodedInstruction *z)
 {
-    (void)in;
-    (void)z;
-    return false;
+    switch (in->iclass) {
+    case X86_I_PCMPISTRM: /* type 4, but the pages say: no alignment */
+    case X86_I_PCMPISTRI:
+    case X86_I_PCMPESTRM:
+    case X86_I_PCMPESTRI:
+    case X86_I_MOVUPS:
+    case X86_I_MOVUPD:
+    case X86_I_MOVDQU:
+    case X86_I_LDDQU:
+        return true;
+    case X86_I_LGDT: /* privileged as LIDT is */
+        return true;
+    default:
+        (void)z;
+        return false;
+    }
 }
 
 /* Zydis' ISA sets are finer, coarser or older than CPUID's bits; the rest has the same name. */
@@ -150,7 +163,31 @@ static const struct {
     const char *sets;
 } features[] = {
     {X86_FEAT_BASE, "I86 I186 I386 I486 I486REAL I286REAL I286PROTECTED PENTIUMREAL LONGMODE PPRO "
-                    "RDPMC PAUSE FAT_NOP AMD PENTIUMMMX PREFETCH_NOP"},
+                    "RDPMC PAUSE FAT_NOP PREFETCH_NOP"},
+    {X86_FEAT_FPU, "X87"},
+    {X86_FEAT_CMOV, "PPRO FCMOV"},
+    {X86_FEAT_CX8, "PENTIUMREAL"},
+    {X86_FEAT_CX16, "CMPXCHG16B"},
+    {X86_FEAT_TSC, "PENTIUMREAL"},
+    {X86_FEAT_MSR, "PENTIUMREAL"},
+    {X86_FEAT_SEP, "PPRO"},
+    {X86_FEAT_SYSCALL, "LONGMODE AMD"},
+    {X86_FEAT_LAHF_LM, "LAHF"},
+    {X86_FEAT_FXSR, "FXSAVE FXSAVE64"},
+    {X86_FEAT_CLFLUSH, "CLFSH"},
+    {X86_FEAT_PREFETCHW, "PREFETCH_NOP PREFETCHWT1"},
+    {X86_FEAT_FSGSBASE, "RDWRFSGS"},
+    {X86_FEAT_ADX, "ADOX_ADCX"},
+    {X86_FEAT_VMX, "VTX"},
+    {X86_FEAT_MMX, "PENTIUMMMX"},
+    {X86_FEAT_SSE, "SSEMXCSR SSE_PREFETCH PENTIUMMMX"}, /* MMX forms that came with SSE */
+    {X86_FEAT_SSE2, "SSE2MMX"},
+    {X86_FEAT_SSE3, "SSE3X87"},
+    {X86_FEAT_SSSE3, "SSSE3MMX"},
+    {X86_FEAT_SSE41, "SSE4"},
+    {X86_FEAT_AES, "AVXAES"},
+    {X86_FEAT_PCLMUL, "PCLMULQDQ AVX"},
+    {X86_FEAT_AVX2, "AVX2GATHER"},
 };
 
 bool difference_feature(const struct x86_insn *in, const ZydisDecodedInstruction *z)
