@@ -6,6 +6,18 @@
 
 #include "decode_judge.h"
 
+/* Whether the blank-separated list has the name. */
+static bool listed(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *p = names; (p = strstr(p, name)); p += n) {
+        if ((p == names || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+            return true;
+    }
+    return false;
+}
+
 /* Extensions no guest is offered: our decoder says #UD. */
 static const ZydisISASet not_offered[] = {
     ZYDIS_ISA_SET_AMD3DNOW,    ZYDIS_ISA_SET_AMD_INVLPGB, ZYDIS_ISA_SET_AMX_BF16,
@@ -120,8 +132,73 @@ bool difference_base(const struct x86_insn *in)
 /* Operand size is not a notion of these, or 4 outside 64-bit mode [SDM 2A 2.3: VEX and GPR]. */
 bool difference_opsize(const struct x86_insn *in)
 {
-    return in->iclass == X86_I_INVLPG || in->iclass == X86_I_NOP || (in->nops == 0 && in->opsize == 1) ||
+    return in->iclass == X86_I_INVLPG || in->iclass == X86_I_NOP || in->iclass == X86_I_CLWB ||
+           in->iclass == X86_I_CLFLUSHOPT || (in->nops == 0 && in->opsize == 1) ||
            in->iclass == X86_I_INS || in->iclass == X86_I_OUTS || in->iclass == X86_I_AAM || in->iclass == X86_I_AAD || (in->prefixes & X86_P_VEX);
+}
+
+bool difference_attributes(const struct x86_insn *in, const ZydisDecodedInstruction *z)
+{
+    switch (in->iclass) {
+    case X86_I_PCMPISTRM: /* type 4, but the pages say: no alignment */
+    case X86_I_PCMPISTRI:
+    case X86_I_PCMPESTRM:
+    case X86_I_PCMPESTRI:
+    case X86_I_MOVUPS:
+    case X86_I_MOVUPD:
+    case X86_I_MOVDQU:
+    case X86_I_LDDQU:
+        return true;
+    case X86_I_LGDT: /* privileged as LIDT is */
+        return true;
+    default:
+        (void)z;
+        return false;
+    }
+}
+
+/* Zydis' ISA sets are finer, coarser or older than CPUID's bits; the rest has the same name. */
+static const struct {
+    enum x86_feature feature;
+    const char *sets;
+} features[] = {
+    {X86_FEAT_BASE, "I86 I186 I386 I486 I486REAL I286REAL I286PROTECTED PENTIUMREAL LONGMODE PPRO "
+                    "RDPMC PAUSE FAT_NOP PREFETCH_NOP"},
+    {X86_FEAT_FPU, "X87"},
+    {X86_FEAT_CMOV, "PPRO FCMOV"},
+    {X86_FEAT_CX8, "PENTIUMREAL"},
+    {X86_FEAT_CX16, "CMPXCHG16B"},
+    {X86_FEAT_TSC, "PENTIUMREAL"},
+    {X86_FEAT_MSR, "PENTIUMREAL"},
+    {X86_FEAT_SEP, "PPRO"},
+    {X86_FEAT_SYSCALL, "LONGMODE AMD"},
+    {X86_FEAT_LAHF_LM, "LAHF"},
+    {X86_FEAT_FXSR, "FXSAVE FXSAVE64"},
+    {X86_FEAT_CLFLUSH, "CLFSH"},
+    {X86_FEAT_PREFETCHW, "PREFETCH_NOP PREFETCHWT1"},
+    {X86_FEAT_FSGSBASE, "RDWRFSGS"},
+    {X86_FEAT_ADX, "ADOX_ADCX"},
+    {X86_FEAT_VMX, "VTX"},
+    {X86_FEAT_MMX, "PENTIUMMMX"},
+    {X86_FEAT_SSE, "SSEMXCSR SSE_PREFETCH PENTIUMMMX"}, /* MMX forms that came with SSE */
+    {X86_FEAT_SSE2, "SSE2MMX"},
+    {X86_FEAT_SSE3, "SSE3X87"},
+    {X86_FEAT_SSSE3, "SSSE3MMX"},
+    {X86_FEAT_SSE41, "SSE4"},
+    {X86_FEAT_AES, "AVXAES"},
+    {X86_FEAT_PCLMUL, "PCLMULQDQ AVX"},
+    {X86_FEAT_AVX2, "AVX2GATHER"},
+};
+
+bool difference_feature(const struct x86_insn *in, const ZydisDecodedInstruction *z)
+{
+    const char *name = ZydisISASetGetString(z->meta.isa_set);
+
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+        if (features[i].feature == in->desc->feature && listed(features[i].sets, name))
+            return true;
+    }
+    return false;
 }
 
 /* Valid for us, invalid for Zydis. */
@@ -184,17 +261,6 @@ static bool condition_matches(const char *stem, unsigned opcode, const char *nam
     size_t n = strlen(stem);
 
     return strncmp(stem, name, n) == 0 && strcmp(name + n, conditions[opcode & 15]) == 0;
-}
-
-static bool listed(const char *names, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (const char *p = names; (p = strstr(p, name)); p += n) {
-        if ((p == names || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
-            return true;
-    }
-    return false;
 }
 
 static void upper(char *out, size_t size, const char *in)

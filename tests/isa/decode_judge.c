@@ -275,6 +275,65 @@ static bool same_flags(const struct x86_insn *in, const ZydisDecodedInstruction 
     return true;
 }
 
+/* The exception types of [SDM 2A 2.4] say which memory operands must be aligned and what MXCSR rules. */
+static bool same_exceptions(const struct x86_insn *in, const ZydisDecodedInstruction *z, char *why,
+                            size_t size)
+{
+    uint32_t flags = in->desc->flags;
+    bool fp = false, aligned = false;
+
+    switch (z->meta.exception_class) {
+    case ZYDIS_EXCEPTION_CLASS_SSE1:
+    case ZYDIS_EXCEPTION_CLASS_SSE4:
+    case ZYDIS_EXCEPTION_CLASS_AVX1:
+        aligned = true;
+        break;
+    case ZYDIS_EXCEPTION_CLASS_SSE2:
+        aligned = true;
+        fp = true;
+        break;
+    case ZYDIS_EXCEPTION_CLASS_SSE3:
+    case ZYDIS_EXCEPTION_CLASS_AVX2:
+    case ZYDIS_EXCEPTION_CLASS_AVX3:
+    case ZYDIS_EXCEPTION_CLASS_AVX11:
+        fp = true;
+        break;
+    case ZYDIS_EXCEPTION_CLASS_NONE:
+        return true;
+    default:
+        break;
+    }
+    CHECK("obeys MXCSR", !!(flags & X86_F_FP_MXCSR), fp);
+    if (x86_is_mem(in))
+        CHECK("aligned", !!(flags & X86_F_ALIGNED), aligned);
+    return true;
+}
+
+static bool same_attributes(const struct x86_insn *in, const ZydisDecodedInstruction *z, char *why,
+                            size_t size)
+{
+    uint32_t flags = in->desc->flags;
+
+    CHECK("privileged", !!(flags & X86_F_PRIV), !!(z->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED));
+    if (in->mem == 0)
+        CHECK("lockable", !!(flags & X86_F_LOCKABLE), !!(z->attributes & ZYDIS_ATTRIB_ACCEPTS_LOCK));
+    if (z->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
+        CHECK("branch", !!(flags & X86_F_BRANCH), 1);
+    return true;
+}
+
+/* Zydis' ISA set as our feature, by name. */
+static bool same_feature(const struct x86_insn *in, const ZydisDecodedInstruction *z, char *why,
+                         size_t size)
+{
+    const char *ours = x86_feature_name(in->desc->feature);
+    const char *theirs = ZydisISASetGetString(z->meta.isa_set);
+
+    if (strcmp(ours, theirs) != 0)
+        return differ(why, size, "feature: %s, Zydis %s", ours, theirs);
+    return true;
+}
+
 static bool same_insn(const struct x86_insn *in, const struct zydis_insn *z, char *why, size_t size)
 {
     CHECK("length", in->len, z->i.length);
@@ -283,7 +342,10 @@ static bool same_insn(const struct x86_insn *in, const struct zydis_insn *z, cha
                       ZydisMnemonicGetString(z->i.mnemonic));
     return (difference_operands(in) || same_operands(in, z, why, size)) &&
            same_offsets(in, &z->i, why, size) &&
-           same_sizes(in, &z->i, why, size) && same_flags(in, &z->i, why, size);
+           same_sizes(in, &z->i, why, size) && same_flags(in, &z->i, why, size) &&
+           (difference_attributes(in, &z->i) || (same_exceptions(in, &z->i, why, size) &&
+                                                 same_attributes(in, &z->i, why, size))) &&
+           (difference_feature(in, &z->i) || same_feature(in, &z->i, why, size));
 }
 
 /* One line a kind of difference is enough; by a small hash of its text. */

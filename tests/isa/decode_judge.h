@@ -33,6 +33,8 @@ bool difference_memory_size(const struct x86_insn *in);
 bool difference_access(const struct x86_insn *in);
 bool difference_base(const struct x86_insn *in);
 bool difference_opsize(const struct x86_insn *in);
+bool difference_feature(const struct x86_insn *in, const ZydisDecodedInstruction *z);
+bool difference_attributes(const struct x86_insn *in, const ZydisDecodedInstruction *z);
 bool mnemonic_matches(const struct x86_insn *in, const ZydisDecodedInstruction *z);
 
 #endif

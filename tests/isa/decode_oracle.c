@@ -1,9 +1,10 @@
 /*
- * The decoder against Zydis: decode_oracle [--seed N] [--random MILLIONS] [--seconds S] [FILE|DIR]...
+ * The decoder against Zydis:
+ * decode_oracle [--seed N] [--random MILLIONS] [--exhaustive 1] [--seconds S] [--report N] [FILE|DIR]...
  *
  * Random bytes, shaped so that every map, prefix and mode is reached, then a linear sweep through the
  * executable sections of ELF files. Without files: /usr/bin and the libraries. --seconds bounds each
- * half, for the quick suite.
+ * half, for the quick suite; --exhaustive 1 adds every opcode with every ModRM byte (some minutes).
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@ static struct {
     struct judge judge;
     uint64_t seed;
     double millions, seconds, deadline;
+    bool exhaustive;
     unsigned files;
 } oracle = {.seed = 1, .millions = 2, .seconds = 1e9};
 
@@ -119,6 +121,51 @@ static void judge_random(void)
     }
 }
 
+/* Every map, prefix, opcode, ModRM byte, REX or VEX W and L, in every mode; the rest of the bytes random. */
+static void judge_opcode(const uint8_t *lead, unsigned n)
+{
+    static const enum x86_mode modes[3] = {X86_MODE_64, X86_MODE_32, X86_MODE_16};
+    uint8_t bytes[16];
+
+    for (unsigned i = 0; i < 0x10000; i++) {
+        uint64_t r[2] = {random64(), random64()};
+
+        memcpy(bytes, r, 16);
+        memcpy(bytes, lead, n);
+        bytes[n] = (uint8_t)(i >> 8);
+        bytes[n + 1] = (uint8_t)i;
+        for (unsigned m = 0; m < 3; m++)
+            judge_bytes(&oracle.judge, bytes, 15, modes[m]);
+    }
+}
+
+static void judge_exhaustive(void)
+{
+    static const uint8_t prefixes[4] = {0, 0x66, 0xf3, 0xf2};
+    static const uint8_t rexes[3] = {0, 0x48, 0x45};
+    static const uint8_t maps[4][2] = {{0}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
+
+    for (unsigned i = 0; i < 4 * 3 * 4; i++) {
+        uint8_t lead[4], n = 0;
+
+        if (prefixes[i & 3])
+            lead[n++] = prefixes[i & 3];
+        if (rexes[(i >> 2) % 3])
+            lead[n++] = rexes[(i >> 2) % 3];
+        for (unsigned k = 0; k < 2 && maps[i / 12][k]; k++)
+            lead[n++] = maps[i / 12][k];
+        judge_opcode(lead, n);
+    }
+    for (unsigned i = 0; i < 3 * 16; i++) {
+        /* W, L, pp; vvvv absent or register 5 */
+        uint8_t tail = (uint8_t)((i & 8) << 4 | (i & 7)), lead[3] = {0xc4, 0xe1 + i / 16, tail | 0x78};
+
+        judge_opcode(lead, 3);
+        lead[2] = tail | 0x50;
+        judge_opcode(lead, 3);
+    }
+}
+
 static void sweep(const uint8_t *code, size_t size, enum x86_mode mode)
 {
     for (size_t at = 0; at < size;) {
@@ -185,6 +232,8 @@ static int parse_options(int argc, char **argv)
             oracle.millions = strtod(argv[i + 1], NULL);
         else if (strcmp(argv[i], "--seconds") == 0)
             oracle.seconds = strtod(argv[i + 1], NULL);
+        else if (strcmp(argv[i], "--exhaustive") == 0)
+            oracle.exhaustive = strtoul(argv[i + 1], NULL, 0) != 0;
         else if (strcmp(argv[i], "--report") == 0)
             oracle.judge.report_max = (unsigned)strtoul(argv[i + 1], NULL, 0);
         else
@@ -200,6 +249,8 @@ int main(int argc, char **argv)
     judge_init(&oracle.judge);
     first = parse_options(argc, argv);
     judge_random();
+    if (oracle.exhaustive)
+        judge_exhaustive();
     oracle.deadline = now() + oracle.seconds;
     for (int i = first; i < argc; i++)
         nftw(argv[i], visit, 16, FTW_PHYS);

@@ -5,9 +5,10 @@
  * 1. Legacy prefixes in any order, REX only directly before the opcode [SDM 2A 2.1.1, 2.2.1].
  * 2. Escapes or a VEX prefix choose a map, the mandatory prefix a column of it, and ModRM fields,
  *    REX.W and the mode one form of an opcode group. Every form is a line of the tables.
- * 3. ModRM, SIB, displacement, operands (decode_modrm.c, decode_operand.c).
+ * 3. ModRM, SIB, displacement (decode_modrm.h), operands (decode_operand.h).
  */
-#include "isa/x86/decoder.h"
+#include "isa/x86/decode_modrm.h"
+#include "isa/x86/decode_operand.h"
 
 enum prefix_kind {
     PK_NONE,
@@ -18,181 +19,193 @@ enum prefix_kind {
     PK_LOCK,
     PK_REPNE,
     PK_REP,
-    PK_REX, /* in 64-bit mode only */
+    PK_REX,
 };
 
-static const uint8_t prefix_table[256] = {
-    [0x26] = PK_SEG_LEGACY, [0x2e] = PK_SEG_LEGACY, [0x36] = PK_SEG_LEGACY, [0x3e] = PK_SEG_LEGACY,
-    [0x40 ... 0x4f] = PK_REX, [0x64] = PK_SEG,     [0x65] = PK_SEG,   [0x66] = PK_OPSIZE,
-    [0x67] = PK_ADDRSIZE,     [0xf0] = PK_LOCK,    [0xf2] = PK_REPNE, [0xf3] = PK_REP,
+#define LEGACY_PREFIXES                                                                            \
+    [0x26] = PK_SEG_LEGACY, [0x2e] = PK_SEG_LEGACY, [0x36] = PK_SEG_LEGACY,                        \
+    [0x3e] = PK_SEG_LEGACY, [0x64] = PK_SEG, [0x65] = PK_SEG, [0x66] = PK_OPSIZE,                  \
+    [0x67] = PK_ADDRSIZE, [0xf0] = PK_LOCK, [0xf2] = PK_REPNE, [0xf3] = PK_REP
+static const uint8_t prefix_table[2][256] = {
+    {LEGACY_PREFIXES},
+    {LEGACY_PREFIXES, [0x40 ... 0x4f] = PK_REX}, /* 64-bit mode */
 };
 
-static void set_segment_override(struct x86_insn *in, uint8_t byte)
+static void set_segment_override(struct decoder *d, uint8_t byte)
 {
-    in->prefixes |= X86_P_SEG;
-    in->seg = byte >= 0x64 ? byte - 0x64 + X86_SEG_FS : byte >> 3 & 3;
+    d->prefixes |= X86_P_SEG;
+    d->seg = byte >= 0x64 ? byte - 0x64 + X86_SEG_FS : byte >> 3 & 3;
 }
 
-static void apply_prefix(struct decoder *d, enum prefix_kind kind, uint8_t byte)
+HOT void apply_prefix(struct decoder *d, enum prefix_kind kind, uint8_t byte)
 {
-    struct x86_insn *in = d->in;
-
     switch (kind) {
     case PK_SEG_LEGACY:
         if (!d->m64)
-            set_segment_override(in, byte);
+            set_segment_override(d, byte);
         break;
     case PK_SEG:
-        set_segment_override(in, byte);
+        set_segment_override(d, byte);
         break;
     case PK_OPSIZE:
-        in->prefixes |= X86_P_OPSIZE;
+        d->prefixes |= X86_P_OPSIZE;
         break;
     case PK_ADDRSIZE:
-        in->prefixes |= X86_P_ADDRSIZE;
+        d->prefixes |= X86_P_ADDRSIZE;
         break;
     case PK_LOCK:
-        in->prefixes |= X86_P_LOCK;
+        d->prefixes |= X86_P_LOCK;
         break;
     case PK_REPNE:
-        in->prefixes = (in->prefixes & ~X86_P_REP) | X86_P_REPNE;
+        d->prefixes = (d->prefixes & ~X86_P_REP) | X86_P_REPNE;
+        break;
+    case PK_REP:
+        d->prefixes = (d->prefixes & ~X86_P_REPNE) | X86_P_REP;
         break;
     default:
-        in->prefixes = (in->prefixes & ~X86_P_REPNE) | X86_P_REP;
         break;
     }
 }
 
-/* Reads all prefixes but VEX; returns the first byte after them. */
-static uint8_t decode_prefixes(struct decoder *d)
+/* Reads prefixes until the opcode; a REX that anything else follows is ignored. */
+HOT uint8_t decode_legacy_prefixes(struct decoder *d)
 {
-    struct x86_insn *in = d->in;
-    uint8_t rex = 0;
+    enum prefix_kind kind;
+    uint8_t byte;
 
     for (;;) {
-        uint8_t byte = fetch8(d);
-        enum prefix_kind kind = prefix_table[byte];
-
-        if (kind == PK_NONE || (kind == PK_REX && !d->m64)) {
-            if (rex) {
-                in->rex = rex;
-                in->prefixes |= X86_P_REX;
-            }
-            d->w = rex >> 3 & 1;
-            d->r = (rex & 4) << 1;
-            d->x = (rex & 2) << 2;
-            d->b = (rex & 1) << 3;
-            return byte;
-        }
-        /* A REX that anything but the opcode follows is ignored. */
-        rex = 0;
-        if (kind == PK_REX)
-            rex = byte;
-        else
-            apply_prefix(d, kind, byte);
+        byte = *d->pos;
+        kind = prefix_table[d->m64][byte];
+        if (kind == PK_NONE || offset(d) >= X86_MAX_LEN)
+            return fetch8(d);
+        d->rex = kind == PK_REX ? byte : 0;
+        apply_prefix(d, kind, byte);
+        d->pos++;
     }
+}
+
+/* All prefixes but VEX; returns the first byte after them. Code without any but REX goes straight. */
+HOT uint8_t decode_prefixes(struct decoder *d)
+{
+    bool is_rex = prefix_table[d->m64][*d->pos] == PK_REX;
+    uint8_t byte;
+
+    d->rex = is_rex ? *d->pos : 0;
+    d->pos += is_rex;
+    byte = *d->pos;
+    if (prefix_table[d->m64][byte] != PK_NONE)
+        byte = decode_legacy_prefixes(d);
+    else
+        d->pos++;
+    d->prefixes |= d->rex ? X86_P_REX : 0;
+    d->w = d->rex >> 3 & 1;
+    d->r = d->rex << 1 & 8;
+    d->x = d->rex << 2 & 8;
+    d->b = d->rex << 3 & 8;
+    return byte;
 }
 
 /* F3 and F2 take precedence over 66 as mandatory prefixes. */
-static unsigned prefix_column(const struct x86_insn *in)
+HOT unsigned prefix_column(const struct decoder *d)
 {
-    if (in->prefixes & X86_P_REP)
-        return PFX_F3;
-    if (in->prefixes & X86_P_REPNE)
-        return PFX_F2;
-    return in->prefixes & X86_P_OPSIZE ? PFX_66 : PFX_NONE;
+    if (d->prefixes & (X86_P_REP | X86_P_REPNE))
+        return d->prefixes & X86_P_REP ? PFX_F3 : PFX_F2;
+    return d->prefixes & X86_P_OPSIZE ? PFX_66 : PFX_NONE;
 }
 
-static const struct x86_opdesc *lookup_escaped(struct decoder *d)
-{
-    struct x86_insn *in = d->in;
-    unsigned column = prefix_column(in);
+static const struct x86_opdesc invalid;
 
-    in->opcode_off = offset(d);
-    in->opcode = fetch8(d);
-    if (in->opcode != 0x38 && in->opcode != 0x3a) {
-        in->map = 1;
-        return &x86_map_0f[in->opcode][column];
+HOT const struct x86_opdesc *lookup_0f(struct decoder *d)
+{
+    unsigned column = prefix_column(d), map;
+
+    d->opcode = fetch8(d);
+    if (d->opcode != 0x38 && d->opcode != 0x3a) {
+        d->in->map = 1;
+        return &x86_map_0f[d->opcode][column];
     }
-    in->map = in->opcode == 0x38 ? 2 : 3;
-    in->opcode_off = offset(d);
-    in->opcode = fetch8(d);
-    return in->map == 2 ? &x86_map_0f38[in->opcode][column] : &x86_map_0f3a[in->opcode][column];
+    map = d->opcode == 0x38 ? 2 : 3;
+    d->in->map = (uint8_t)map;
+    d->opcode = fetch8(d);
+    return map == 2 ? &x86_map_0f38[d->opcode][column] : &x86_map_0f3a[d->opcode][column];
 }
 
-/* The third VEX byte, or the second of the short form: W vvvv L pp [SDM 2A 2.3.5]. */
-static void decode_vex_tail(struct decoder *d, uint8_t byte)
+/* The last VEX byte: W or R, vvvv, L, pp [SDM 2A 2.3.5]. Returns pp. */
+HOT unsigned decode_vex_tail(struct decoder *d, uint8_t byte)
 {
     struct x86_insn *in = d->in;
+    unsigned vvvv = ~byte >> 3 & 15;
 
-    in->vex_vvvv = ~byte >> 3 & 15;
-    in->vex_l = byte >> 2 & 1;
-    in->vex_pp = byte & 3;
+    /* There are eight registers outside 64-bit mode, where the high bit of vvvv is ignored. */
+    d->vvvv = vvvv & (d->m64 ? 15 : 7);
+    d->vex_l = byte >> 2 & 1;
+    d->rex = (uint8_t)(0x40 | d->w << 3 | d->r >> 1 | d->x >> 2 | d->b >> 3);
+    d->excluded |= (d->vex_l ? X86_F_L0 : X86_F_L1) | (d->w ? X86_F_W0 : X86_F_W1);
+    d->excluded |= vvvv ? X86_F_NOVVVV : 0;
+    in->vex_vvvv = (uint8_t)vvvv;
+    in->vex_l = d->vex_l;
     in->vex_w = d->w;
-    in->rex = (uint8_t)(0x40 | d->w << 3 | d->r >> 1 | d->x >> 2 | d->b >> 3);
+    in->vex_pp = byte & 3;
+    return byte & 3;
 }
 
-/* VEX replaces the prefixes that it encodes and excludes them. NULL: #UD. */
-static const struct x86_opdesc *lookup_vex(struct decoder *d, uint8_t lead)
+/* VEX replaces the prefixes that it encodes and excludes them. */
+HOT const struct x86_opdesc *lookup_vex(struct decoder *d, uint8_t lead)
 {
     const unsigned excluded = X86_P_LOCK | X86_P_REP | X86_P_REPNE | X86_P_OPSIZE | X86_P_REX;
-    struct x86_insn *in = d->in;
     uint8_t byte = fetch8(d), map = 1;
+    unsigned column;
 
-    if (in->prefixes & excluded)
-        return NULL;
-    in->prefixes |= X86_P_VEX;
-    d->r = (~byte >> 4) & 8;
+    if (d->prefixes & excluded)
+        return &invalid;
+    d->prefixes |= X86_P_VEX;
+    d->size_row |= d->size_row == 0; /* no 16-bit operands */
+    d->r = ~byte >> 4 & 8;
     if (lead == 0xc4) {
         map = byte & 31;
-        d->x = (~byte >> 3) & 8;
-        d->b = d->m64 ? (~byte >> 2) & 8 : 0;
+        d->x = ~byte >> 3 & 8;
+        d->b = d->m64 ? ~byte >> 2 & 8 : 0;
         byte = fetch8(d);
         d->w = byte >> 7;
     }
-    decode_vex_tail(d, byte);
-    in->map = map;
-    in->opcode_off = offset(d);
-    in->opcode = fetch8(d);
+    column = decode_vex_tail(d, byte);
+    d->in->map = map;
+    d->opcode = fetch8(d);
     switch (map) {
     case 1:
-        return &x86_map_vex_0f[in->opcode][in->vex_pp];
+        return &x86_map_vex_0f[d->opcode][column];
     case 2:
-        return &x86_map_vex_0f38[in->opcode][in->vex_pp];
+        return &x86_map_vex_0f38[d->opcode][column];
     case 3:
-        return &x86_map_vex_0f3a[in->opcode][in->vex_pp];
+        return &x86_map_vex_0f3a[d->opcode][column];
     default:
-        return NULL;
+        return &invalid;
     }
 }
 
 /* Outside 64-bit mode C4 and C5 are LES and LDS, which have no register form. */
-static bool is_vex(const struct decoder *d, uint8_t byte)
+HOT bool is_vex(const struct decoder *d, uint8_t byte)
 {
-    if ((byte & 0xfe) != 0xc4)
-        return false;
-    return d->m64 || (d->pos < d->end && (*d->pos & 0xc0) == 0xc0);
+    return (byte & 0xfe) == 0xc4 && (d->m64 || (*d->pos & 0xc0) == 0xc0);
 }
 
-static const struct x86_opdesc *lookup(struct decoder *d, uint8_t byte)
+HOT const struct x86_opdesc *lookup(struct decoder *d, uint8_t byte)
 {
-    struct x86_insn *in = d->in;
-
-    in->escape_off = (uint8_t)(offset(d) - 1);
     if (byte == 0x0f)
-        return lookup_escaped(d);
+        return lookup_0f(d);
     if (is_vex(d, byte))
         return lookup_vex(d, byte);
-    in->opcode_off = in->escape_off;
-    in->opcode = byte;
+    d->opcode = byte;
     return &x86_map_1[byte];
 }
 
-static unsigned select_index(struct decoder *d, enum op_select how)
+HOT unsigned select_index(struct decoder *d, enum op_select how)
 {
+    uint8_t modrm = *d->pos;
+
     switch (how) {
     case SEL_REP:
-        return prefix_column(d->in);
+        return prefix_column(d);
     case SEL_64:
         return d->m64;
     case SEL_W:
@@ -200,141 +213,161 @@ static unsigned select_index(struct decoder *d, enum op_select how)
     case SEL_W64:
         return d->w && d->m64;
     case SEL_L:
-        return d->in->vex_l;
+        return d->vex_l;
     case SEL_REXB:
         return d->b >> 3;
     default:
         break;
     }
-    need_modrm(d);
+    d->peeked = true;
     switch (how) {
     case SEL_REG:
-        return modrm_reg(d);
+        return modrm >> 3 & 7;
     case SEL_MOD:
-        return modrm_mod(d) == 3;
+        return modrm >= 0xc0;
     case SEL_RM:
-        return modrm_rm(d);
+        return modrm & 7;
     default: /* SEL_X87 */
-        return modrm_mod(d) == 3 ? 8 + (d->in->modrm & 63u) : modrm_reg(d);
+        return modrm >= 0xc0 ? 8 + (modrm & 63u) : modrm >> 3 & 7;
     }
 }
 
-/* What the prefixes and the mode forbid for the form. */
-static bool form_is_valid(const struct decoder *d)
-{
-    const struct x86_insn *in = d->in;
-    uint32_t flags = d->desc->flags;
-
-    if (d->desc->iclass == X86_I_INVALID || (flags & (d->m64 ? X86_F_I64 : X86_F_O64)))
-        return false;
-    if (!(in->prefixes & X86_P_VEX))
-        return true;
-    if ((flags & X86_F_L0 && in->vex_l) || (flags & X86_F_L1 && !in->vex_l))
-        return false;
-    if ((flags & X86_F_W0 && in->vex_w) || (flags & X86_F_W1 && !in->vex_w))
-        return false;
-    return (flags & X86_F_VVVV) || in->vex_vvvv == 0;
-}
-
-/* [SDM 2A table 2-2 and 2.2.1.2] */
-static unsigned operand_size(const struct decoder *d, uint32_t flags)
-{
-    bool toggled = (d->in->prefixes & X86_P_OPSIZE) && !(flags & X86_F_MP66);
-
-    if (d->m64 && (d->w || (flags & X86_F_F64)))
-        return flags & X86_F_MAX32 ? 4 : 8;
-    if ((d->in->prefixes & X86_P_VEX) || (flags & X86_F_MIN32))
-        return 4;
-    if (!d->m64)
-        return (d->in->mode == X86_MODE_32) != toggled ? 4 : 2;
-    if (toggled)
-        return 2;
-    return flags & X86_F_D64 ? 8 : 4;
-}
-
-static unsigned address_size(const struct decoder *d)
-{
-    bool toggled = d->in->prefixes & X86_P_ADDRSIZE;
-
-    if (d->m64)
-        return toggled ? 4 : 8;
-    return (d->in->mode == X86_MODE_32) != toggled ? 4 : 2;
-}
-
-static void set_sizes(struct decoder *d, uint32_t flags)
-{
-    struct x86_insn *in = d->in;
-    unsigned opsize = operand_size(d, flags);
-
-    d->size_ctx = (uint8_t)((opsize >> 2) + 3 * in->vex_l + (d->m64 ? 6 : 0));
-    in->opsize = flags & X86_F_BYTE ? 1 : (uint8_t)opsize;
-    in->addrsize = (uint8_t)address_size(d);
-}
-
-/* ModRM and memory operand of the form; false if it excludes the mod that is there. */
-static bool decode_modrm(struct decoder *d)
+/* A form without ModRM looks like one with a register. */
+HOT void decode_modrm(struct decoder *d)
 {
     uint32_t flags = d->desc->flags;
+    unsigned has = !!(flags & X86_F_MODRM);
 
-    if (!(flags & X86_F_MODRM))
-        return true;
-    need_modrm(d);
-    if (rm_is_reg(d))
-        return !(flags & X86_F_MEMONLY);
-    if (flags & X86_F_REGONLY)
-        return false;
-    x86_decode_memory(d);
-    return true;
+    d->modrm = *d->pos | (0xc0 & (has - 1));
+    d->in->modrm = *d->pos & -has;
+    d->in->modrm_off = offset(d) & -has;
+    d->in->has_modrm = has;
+    d->pos += has;
+    d->rm_is_mem = (d->modrm < 0xc0) & !(flags & X86_F_MODRM_REG);
 }
 
-static bool lock_is_valid(const struct x86_insn *in)
+/* What the mode, VEX and mod exclude. */
+HOT bool form_is_valid(const struct decoder *d)
 {
-    if (!(in->prefixes & X86_P_LOCK))
-        return true;
-    return (in->desc->flags & X86_F_LOCKABLE) && in->mem == 0;
+    uint32_t excluded = d->excluded | (d->rm_is_mem ? X86_F_REGONLY : X86_F_MEMONLY);
+
+    return (d->desc->iclass != X86_I_INVALID) & !(d->desc->flags & excluded);
+}
+
+/* [SDM 2A table 2-2 and 2.2.1.2] by code size, W and 66, class of the form. */
+HOT void set_sizes(struct decoder *d)
+{
+    static const uint8_t opsize_table[3][4][OPSIZE_COUNT] = {
+        /* PLAIN, D64, F64, MIN32, MAX32 */
+        {{2, 2, 2, 4, 2}, {4, 4, 4, 4, 4}, {2, 2, 2, 4, 2}, {4, 4, 4, 4, 4}},
+        {{4, 4, 4, 4, 4}, {2, 2, 2, 4, 2}, {4, 4, 4, 4, 4}, {2, 2, 2, 4, 2}},
+        {{4, 8, 8, 4, 4}, {2, 2, 8, 4, 2}, {8, 8, 8, 8, 4}, {8, 8, 8, 8, 4}},
+    };
+    unsigned column = d->w << 1 | (d->prefixes & X86_P_OPSIZE ? 1 : 0);
+    unsigned opsize = opsize_table[d->size_row][column][d->desc->opsize_class];
+
+    d->size_ctx = (uint8_t)((opsize >> 2) + 3 * d->vex_l + 6 * d->m64 + 12 * d->rm_is_mem);
+    d->in->opsize = d->desc->flags & X86_F_BYTE ? 1 : (uint8_t)opsize;
+}
+
+HOT uint8_t address_size(const struct decoder *d, enum x86_mode mode)
+{
+    static const uint8_t table[2][5] = {{0, 2, 4, 0, 8}, {0, 4, 2, 0, 4}};
+
+    return table[d->prefixes & X86_P_ADDRSIZE ? 1 : 0][mode >> 4];
+}
+
+HOT bool lock_is_valid(const struct decoder *d)
+{
+    return !(d->prefixes & X86_P_LOCK) || ((d->desc->flags & X86_F_LOCKABLE) && d->mem == 0);
 }
 
 /* Everything after the prefixes; false is #UD. */
-static bool decode_body(struct decoder *d, uint8_t byte)
+HOT bool decode_body(struct decoder *d, uint8_t byte)
 {
-    const struct x86_opdesc *desc = lookup(d, byte);
-    uint32_t inherited = 0;
-
-    if (!desc)
-        return false;
-    while (desc->select != SEL_NONE) {
-        inherited |= desc->flags;
-        desc = &desc->sub[select_index(d, desc->select)];
-    }
-    d->desc = d->in->desc = desc;
+    d->in->escape_off = (uint8_t)(offset(d) - 1);
+    d->desc = lookup(d, byte);
+    d->in->opcode_off = (uint8_t)(offset(d) - 1);
+    while (d->desc->select != SEL_NONE)
+        d->desc = &d->desc->sub[select_index(d, d->desc->select)];
+    decode_modrm(d);
     if (!form_is_valid(d))
         return false;
-    set_sizes(d, desc->flags | inherited);
-    return decode_modrm(d) && x86_decode_operands(d) && lock_is_valid(d->in);
+    set_sizes(d);
+    d->mem = d->rm_is_mem ? d->desc->mem : X86_MEM_NONE;
+    if (d->rm_is_mem)
+        decode_memory(d);
+    return decode_operands(d) && lock_is_valid(d);
 }
 
-int x86_decode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
+HOT void finish(const struct decoder *d)
+{
+    struct x86_insn *in = d->in;
+
+    in->desc = d->desc;
+    in->iclass = d->desc->iclass;
+    in->prefixes = (uint16_t)d->prefixes;
+    in->opcode = d->opcode;
+    in->addrsize = d->addrsize;
+    in->rex = d->rex;
+    in->seg = d->seg;
+    in->has_sib = d->has_sib;
+    in->nops = d->desc->nops;
+    in->mem = d->mem;
+    in->len = offset(d);
+}
+
+/* memset() of this size becomes `rep stos`, which takes longer than all the rest. */
+HOT void clear(struct x86_insn *in)
+{
+    typedef uint64_t pair __attribute__((vector_size(16), aligned(8), may_alias));
+    pair *p = (pair *)in;
+
+    _Static_assert(sizeof(*in) == 6 * sizeof(pair), "one store each");
+    p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = (pair){0, 0};
+}
+
+HOT int
+decode_in_mode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
 {
     struct decoder d = {
         .start = bytes,
-        .pos = bytes,
-        .end = bytes + (avail < X86_MAX_LEN ? avail : X86_MAX_LEN),
         .in = out,
         .m64 = mode == X86_MODE_64,
+        .size_row = mode >> 5,
+        .excluded = (mode == X86_MODE_64 ? X86_F_I64 : X86_F_O64),
+        .seg = X86_SEG_DS,
     };
+    size_t limit = avail < X86_MAX_LEN ? avail : X86_MAX_LEN;
+    uint8_t padded[X86_READABLE];
+    uint8_t byte;
     bool valid;
 
-    memset(out, 0, sizeof(*out));
+    if (avail < X86_READABLE) {
+        memset(padded, 0, sizeof(padded));
+        memcpy(padded, bytes, limit);
+        d.start = padded;
+    }
+    d.pos = d.start;
+    clear(out);
     out->mode = (uint8_t)mode;
-    out->seg = X86_SEG_DS;
     out->base = out->index = X86_REG_NONE;
-    out->mem = X86_MEM_NONE;
-    valid = decode_body(&d, decode_prefixes(&d));
-    if (d.over)
-        return avail < X86_MAX_LEN ? -X86_D_SHORT : -X86_D_GP;
-    if (!valid)
+    byte = decode_prefixes(&d);
+    d.addrsize = address_size(&d, mode);
+    valid = decode_body(&d, byte);
+    finish(&d);
+    if (valid && out->len <= limit)
+        return 0;
+    /* A ModRM byte that decided about validity is needed, too. */
+    if (out->len + (size_t)(d.peeked && !out->has_modrm) <= limit)
         return -X86_D_UD;
-    out->iclass = d.desc->iclass;
-    out->len = offset(&d);
-    return 0;
+    return avail < X86_MAX_LEN ? -X86_D_SHORT : -X86_D_GP;
+}
+
+/* Two copies, of which one knows that it is in 64-bit mode. */
+int x86_decode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
+{
+    if (mode == X86_MODE_64)
+        return decode_in_mode(out, bytes, avail, X86_MODE_64);
+    return decode_in_mode(out, bytes, avail, mode);
 }

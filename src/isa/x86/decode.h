@@ -27,4 +27,7 @@ int x86_decode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x8
 /* The iclass's name as in iclass.inc, in capitals; "?" when out of range. Static storage. */
 const char *x86_iclass_name(unsigned iclass);
 
+/* The feature's name as in feature.inc; "?" when out of range. Static storage. */
+const char *x86_feature_name(unsigned feature);
+
 #endif

@@ -14,6 +14,16 @@ const char *x86_iclass_name(unsigned iclass)
     return iclass < X86_I_COUNT ? iclass_names[iclass] : "?";
 }
 
+static const char *const feature_names[X86_FEAT_COUNT] = {
+#define X(name) [X86_FEAT_##name] = #name,
+#include "isa/x86/feature.inc"
+};
+
+const char *x86_feature_name(unsigned feature)
+{
+    return feature < X86_FEAT_COUNT ? feature_names[feature] : "?";
+}
+
 uint8_t x86_flags_killed(const struct x86_insn *in)
 {
     const struct x86_opdesc *desc = in->desc;

@@ -2,49 +2,85 @@
  * Between the opcode tables and the decoder: operand codes and opcode maps.
  *
  * Operand codes are spelled as in the opcode maps of [SDM 2D appendix A]: a capital for the addressing
- * method and small letters for the operand type (Eb, Gv, Iz, Wps ...). Each is a number:
- *   bits 0-4 method, 5-9 type, 10-12 register of a fixed operand, 14-15 access (0 read, RW, W, NA).
+ * method and small letters for the operand type (Eb, Gv, Iz, Wps ...). Each is a number that holds all
+ * the decoder needs of method and type, so that a register operand takes no branch:
+ *   bits 0-4 type, 5-8 operand kind, 9-11 source, 12 register number of four bits, not three,
+ *   13 any mod, 14-15 how, 16-18 fixed value, 20-21 access.
  */
 #ifndef ISA_X86_OPCODE_H
 #define ISA_X86_OPCODE_H
 
-#include "isa/x86/opdesc.h"
+#include "isa/x86/insn.h"
+
+enum op_how {
+    HOW_REG,   /* a register, number from the source */
+    HOW_RM,    /* the same, or memory as ModRM.rm says */
+    HOW_OTHER, /* what source says: enum op_other */
+};
+
+enum op_source {
+    FROM_REG,    /* ModRM.reg */
+    FROM_RM,     /* ModRM.rm */
+    FROM_OPCODE, /* low bits of the opcode */
+    FROM_VVVV,   /* VEX.vvvv */
+    FROM_0,      /* rAX, ST(0) */
+    FROM_1,      /* rCX */
+    FROM_2,      /* rDX */
+};
+
+enum op_other {
+    OTHER_IMM,  /* immediate, zero-extended */
+    OTHER_SIMM, /* immediate, sign-extended; relative branch */
+    OTHER_FIXED, /* a fixed segment register, or the constant 1 */
+    OTHER_FAR,  /* far pointer in the instruction */
+    OTHER_MOFFS, /* absolute address in the instruction */
+    OTHER_IS4,  /* register in imm8[7:4] */
+    OTHER_CHECKED, /* segment, control or debug register in ModRM.reg: not all exist */
+    OTHER_VSIB, /* memory addressed by a vector of indexes */
+};
+
+#define OP_METHOD_MAKE(kind, source, mask, how)                                                    \
+    (X86_OP_##kind << 5 | (source) << 9 | (mask) << 12 | (how) << 14)
+#define METHOD_REG(kind, source)   OP_METHOD_MAKE(kind, source, 1, HOW_REG)
+#define METHOD_REG8(kind, source)  OP_METHOD_MAKE(kind, source, 0, HOW_REG) /* REX is ignored */
+#define METHOD_OTHER(kind, other)  OP_METHOD_MAKE(kind, other, 0, HOW_OTHER)
 
 enum op_method {
     M_NONE,
-    M_I,   /* immediate, zero-extended */
-    M_SI,  /* immediate, sign-extended */
-    M_ONE, /* the constant 1 */
-    M_J,   /* relative branch */
-    M_A,   /* far pointer in the instruction */
-    M_O,   /* absolute address in the instruction (moffs) */
-    M_REG, /* fixed GPR */
-    M_Z,   /* GPR in the low three bits of the opcode */
-    M_SREG, /* fixed segment register */
-    M_ST0,
-    M_LAST_PLAIN = M_ST0, /* every method below implies a ModRM byte */
-    M_E, /* rm: GPR or memory */
-    M_G, /* reg: GPR */
-    M_M, /* rm: memory only */
-    M_R, /* rm: GPR only */
-    M_F, /* rm: GPR whatever mod says (MOV to and from CR, DR) */
-    M_S, /* reg: segment register */
-    M_C, /* reg: control register */
-    M_D, /* reg: debug register */
-    M_P, /* reg: MMX */
-    M_Q, /* rm: MMX or memory */
-    M_N, /* rm: MMX only */
-    M_V, /* reg: XMM or YMM */
-    M_W, /* rm: XMM, YMM or memory */
-    M_U, /* rm: XMM or YMM only */
-    M_H, /* VEX.vvvv: XMM or YMM */
-    M_L, /* imm8[7:4]: XMM or YMM */
-    M_B, /* VEX.vvvv: GPR */
-    M_X, /* rm: VSIB memory */
-    M_ST, /* rm: x87 register */
+    M_I = METHOD_OTHER(IMM, OTHER_IMM),
+    M_SI = METHOD_OTHER(IMM, OTHER_SIMM),
+    M_ONE = METHOD_OTHER(IMM, OTHER_FIXED),
+    M_J = METHOD_OTHER(REL, OTHER_SIMM),
+    M_A = METHOD_OTHER(FAR, OTHER_FAR),
+    M_O = METHOD_OTHER(MEM, OTHER_MOFFS),
+    M_RAX = METHOD_REG(GPR, FROM_0),
+    M_RCX = METHOD_REG(GPR, FROM_1),
+    M_RDX = METHOD_REG(GPR, FROM_2),
+    M_Z = METHOD_REG(GPR, FROM_OPCODE),
+    M_SREG = METHOD_OTHER(SEG, OTHER_FIXED),
+    M_ST0 = METHOD_REG(ST, FROM_0),
+    M_E = OP_METHOD_MAKE(GPR, FROM_RM, 1, HOW_RM),
+    M_G = METHOD_REG(GPR, FROM_REG),
+    M_M = OP_METHOD_MAKE(MEM, FROM_RM, 1, HOW_RM), /* memory only */
+    M_R = METHOD_REG(GPR, FROM_RM),       /* register only */
+    M_F = M_R | 1 << 13,                  /* register whatever mod says: MOV to and from CR, DR */
+    M_S = METHOD_OTHER(SEG, OTHER_CHECKED),
+    M_C = METHOD_OTHER(CR, OTHER_CHECKED),
+    M_D = METHOD_OTHER(DR, OTHER_CHECKED),
+    M_P = METHOD_REG8(MMX, FROM_REG),
+    M_Q = OP_METHOD_MAKE(MMX, FROM_RM, 0, HOW_RM),
+    M_N = METHOD_REG8(MMX, FROM_RM),
+    M_V = METHOD_REG(XMM, FROM_REG),
+    M_W = OP_METHOD_MAKE(XMM, FROM_RM, 1, HOW_RM),
+    M_U = METHOD_REG(XMM, FROM_RM),
+    M_H = METHOD_REG(XMM, FROM_VVVV),
+    M_B = METHOD_REG(GPR, FROM_VVVV),
+    M_L = METHOD_OTHER(XMM, OTHER_IS4),
+    M_X = METHOD_OTHER(MEM, OTHER_VSIB),
+    M_ST = METHOD_REG8(ST, FROM_RM),
 };
 
-/* Operand types; the sizes are in the table of operand.c. */
+/* Operand types; the sizes are in the table of decode_operand.h. */
 enum op_type {
     T_0,   /* no size: not accessed, or known at run time only */
     T_B,   /* byte */
@@ -90,11 +126,19 @@ enum op_select { /* how `sub` is indexed */
     SEL_REXB, /* REX.B: 2 */
 };
 
-#define OP_METHOD(code)            ((code)&31)
-#define OP_TYPE(code)              ((code) >> 5 & 31)
-#define OP_FIXED(code)             ((code) >> 10 & 7)
-#define OP_ACCESS(code)            ((code) >> 14)
-#define OP_MAKE(method, type, reg) ((method) | (type) << 5 | (reg) << 10)
+/* How prefixes and mode make the operand size; from the flags D64, F64, MIN32, MAX32. */
+enum opsize_class { OPSIZE_PLAIN, OPSIZE_D64, OPSIZE_F64, OPSIZE_MIN32, OPSIZE_MAX32, OPSIZE_COUNT };
+
+#define OP_TYPE(code)   ((code)&31)
+#define OP_KIND(code)   ((code) >> 5 & 15)
+#define OP_SOURCE(code) ((code) >> 9 & 7)
+#define OP_MASK(code)   (((code) >> 9 & 8) | 7) /* of the register number: 15 or 7 */
+#define OP_HOW(code)    ((code) >> 14 & 3)
+#define OP_FIXED(code)  ((code) >> 16 & 7)
+#define OP_ACCESS(code) ((code) >> 20 ^ X86_R) /* no bits: read */
+#define OP_METHOD(code) ((code)&0xffe0)
+
+#define OP_MAKE(method, type, reg) ((method) | (type) | (reg) << 16)
 
 enum { PFX_NONE, PFX_66, PFX_F3, PFX_F2, PFX_COUNT };
 

@@ -7,7 +7,8 @@
 
 #include "isa/x86/opcode.h"
 
-enum { RW = 1 << 14, NA = 2 << 14, W = 3 << 14 }; /* added to an operand; none means read */
+/* Added to an operand; none means read. */
+enum { NA = 1 << 20, RW = 2 << 20, W = 3 << 20 };
 
 #define DEF(name, method, type) name = OP_MAKE(method, type, 0)
 enum op_code {
@@ -24,7 +25,7 @@ enum op_code {
     DEF(Mfst, M_M, T_FST), DEF(Mfx, M_M, T_FX),
     DEF(Rw, M_R, T_W), DEF(Rd, M_R, T_D), DEF(Rv, M_R, T_V), DEF(Ry, M_R, T_Y), DEF(Rmode, M_R, T_M), DEF(Fm, M_F, T_M),
     DEF(Sw, M_S, T_W), DEF(Cm, M_C, T_M), DEF(Dm, M_D, T_M),
-    DEF(Zb, M_Z, T_B), DEF(Zv, M_Z, T_V), DEF(Zy, M_Z, T_Y), DEF(One, M_ONE, T_B),
+    DEF(Zb, M_Z, T_B), DEF(Zv, M_Z, T_V), DEF(Zy, M_Z, T_Y), One = OP_MAKE(M_ONE, T_B, 1),
     DEF(Pq, M_P, T_Q), DEF(Pd, M_P, T_D), DEF(Qq, M_Q, T_Q), DEF(Qd, M_Q, T_D), DEF(Nq, M_N, T_Q),
     DEF(Vx, M_V, T_X), DEF(Vps, M_V, T_X), DEF(Vpd, M_V, T_X), DEF(Vdq, M_V, T_DQ), DEF(Vqq, M_V, T_QQ),
     DEF(Vss, M_V, T_D), DEF(Vsd, M_V, T_Q), DEF(Vd, M_V, T_D), DEF(Vq, M_V, T_Q), DEF(Vxh, M_V, T_XH),
@@ -37,12 +38,12 @@ enum op_code {
     DEF(Hss, M_H, T_D), DEF(Hsd, M_H, T_Q), DEF(Hxh, M_H, T_XH),
     DEF(Lx, M_L, T_X), DEF(Ldq, M_L, T_DQ), DEF(By, M_B, T_Y), DEF(Xd, M_X, T_D), DEF(Xq, M_X, T_Q),
     DEF(St0, M_ST0, T_T), DEF(Sti, M_ST, T_T),
-    rAL = OP_MAKE(M_REG, T_B, 0), rCL = OP_MAKE(M_REG, T_B, 1), rAX = OP_MAKE(M_REG, T_W, 0),
-    rDX = OP_MAKE(M_REG, T_W, 2), rAXv = OP_MAKE(M_REG, T_V, 0), rAXz = OP_MAKE(M_REG, T_Z, 0),
+    DEF(rAL, M_RAX, T_B), DEF(rCL, M_RCX, T_B), DEF(rAX, M_RAX, T_W), DEF(rDX, M_RDX, T_W),
+    DEF(rAXv, M_RAX, T_V), DEF(rAXz, M_RAX, T_Z),
     sES = OP_MAKE(M_SREG, T_W, 0), sCS = OP_MAKE(M_SREG, T_W, 1), sSS = OP_MAKE(M_SREG, T_W, 2),
     sDS = OP_MAKE(M_SREG, T_W, 3), sFS = OP_MAKE(M_SREG, T_W, 4), sGS = OP_MAKE(M_SREG, T_W, 5),
-};
 #undef DEF
+};
 
 enum op_attr {
     LOCK = X86_F_LOCKABLE, BR = X86_F_BRANCH, PRIV = X86_F_PRIV, IOPL = X86_F_IOPL,
@@ -66,21 +67,33 @@ enum op_attr {
 
 /* What follows from the operands: derived here so that no line can contradict itself. */
 #define OPS_ANY(test, a, b, c, d) (test(a) || test(b) || test(c) || test(d))
-#define HAS_MODRM(o)              (OP_METHOD(o) > M_LAST_PLAIN)
-#define HAS_VVVV(o)               (OP_METHOD(o) == M_H || OP_METHOD(o) == M_B)
-#define IS_MEMONLY(o)             (OP_METHOD(o) == M_M || OP_METHOD(o) == M_X)
+#define IS(o, method)             (OP_METHOD(o) == (method))
+#define IS_RM(o)                  (OP_HOW(o) == HOW_RM || IS(o, M_X))
+#define HAS_MODRM(o)                                                                               \
+    (IS_RM(o) || IS(o, M_S) || IS(o, M_C) || IS(o, M_D) ||                                         \
+     (OP_HOW(o) == HOW_REG && OP_KIND(o) != 0 && OP_SOURCE(o) <= FROM_RM))
+#define MEM_INDEX(a, b, c)        (IS_RM(a) ? 0 : IS_RM(b) ? 1 : IS_RM(c) ? 2 : X86_MEM_NONE)
+#define HAS_VVVV(o)               (IS(o, M_H) || IS(o, M_B))
+#define IS_MEMONLY(o)             (IS(o, M_M) || IS(o, M_X))
 #define IS_REGONLY(o)                                                                              \
-    (OP_METHOD(o) == M_R || OP_METHOD(o) == M_N || OP_METHOD(o) == M_U || OP_METHOD(o) == M_ST)
-#define IS_ANYMOD(o)              (OP_METHOD(o) == M_F)
+    (IS(o, M_R) || IS(o, M_N) || IS(o, M_U) || IS(o, M_ST))
+#define IS_ANYMOD(o)              (IS(o, M_F))
 #define IS_BYTE(o)                                                                                 \
-    (OP_TYPE(o) == T_B && (OP_METHOD(o) == M_E || OP_METHOD(o) == M_G || OP_METHOD(o) == M_O ||    \
-                           OP_METHOD(o) == M_REG || OP_METHOD(o) == M_Z))
+    (OP_TYPE(o) == T_B &&                                                                          \
+     (IS(o, M_E) || IS(o, M_G) || IS(o, M_O) || IS(o, M_RAX) || IS(o, M_Z)))
 #define OPS_FLAGS(a, b, c, d)                                                                      \
     ((OPS_ANY(HAS_MODRM, a, b, c, d) ? X86_F_MODRM : 0) |                                          \
-     (OPS_ANY(HAS_VVVV, a, b, c, d) ? X86_F_VVVV : 0) |                                            \
+     (OPS_ANY(HAS_VVVV, a, b, c, d) ? 0 : X86_F_NOVVVV) |                                            \
      (OPS_ANY(IS_MEMONLY, a, b, c, d) ? X86_F_MEMONLY : 0) |                                       \
      (OPS_ANY(IS_REGONLY, a, b, c, d) ? X86_F_REGONLY : 0) |                                       \
      (OPS_ANY(IS_ANYMOD, a, b, c, d) ? X86_F_MODRM_REG : 0) | (IS_BYTE(a) ? X86_F_BYTE : 0))
+
+#define OPSIZE_CLASS(attr)                                                                         \
+    ((attr)&X86_F_F64     ? OPSIZE_F64                                                             \
+     : (attr)&X86_F_D64   ? OPSIZE_D64                                                             \
+     : (attr)&X86_F_MIN32 ? OPSIZE_MIN32                                                           \
+     : (attr)&X86_F_MAX32 ? OPSIZE_MAX32                                                           \
+                          : OPSIZE_PLAIN)
 
 /* A form: iclass, CPUID feature, attributes, up to four operands. FORM_READS: with other flags read
  * than all forms of the iclass. */
@@ -89,6 +102,8 @@ enum op_attr {
         .iclass = X86_I_##name, .feature = X86_FEAT_##feat,                                        \
         .flags = (uint32_t)(attr) | OPS_FLAGS(a, b, c, d), .op = {a, b, c, d},                     \
         .flags_read = reads, .flags_write = FW_##name, .flags_undef = FU_##name,               \
+        .opsize_class = OPSIZE_CLASS(attr), .mem = MEM_INDEX(a, b, c),                             \
+        .nops = ((a) != 0) + ((b) != 0) + ((c) != 0) + ((d) != 0),                                 \
     }
 #define FORM(name, ...)              FORM4(FR_##name, name, __VA_ARGS__, 0, 0, 0, 0, 0)
 #define FORM_READS(reads, name, ...) FORM4(reads, name, __VA_ARGS__, 0, 0, 0, 0, 0)
@@ -115,15 +130,13 @@ enum op_attr {
 #define ANY(opcode, ...)            [opcode][0 ... 3] = FORM(__VA_ARGS__),
 #define NP(opcode, ...)             [opcode][PFX_NONE] = FORM(__VA_ARGS__),
 #define P66(opcode, name, feat, attr, ...)                                                         \
-    [opcode][PFX_66] = FORM(name, feat, (attr) | X86_F_MP66, __VA_ARGS__),
+    [opcode][PFX_66] = FORM(name, feat, (attr) | X86_F_MIN32, __VA_ARGS__),
 #define PF3(opcode, ...)            [opcode][PFX_F3] = FORM(__VA_ARGS__),
 #define PF2(opcode, ...)            [opcode][PFX_F2] = FORM(__VA_ARGS__),
 #define OSZ(opcode, ...)            [opcode][0 ... 1] = FORM(__VA_ARGS__),
 #define ANYGRP(opcode, how, table)  [opcode][0 ... 3] = SELECT(how, table),
 #define NPGRP(opcode, how, table)   [opcode][PFX_NONE] = SELECT(how, table),
-#define P66GRP(opcode, how, table)                                                                 \
-    [opcode][PFX_66] = {.select = SEL_##how, .flags = X86_F_MP66, .sub = (table)},
-#define OSZGRP(opcode, how, table)  [opcode][PFX_66] = SELECT(how, table),
+#define P66GRP(opcode, how, table)  [opcode][PFX_66] = SELECT(how, table),
 #define PF3GRP(opcode, how, table)  [opcode][PFX_F3] = SELECT(how, table),
 #define PF2GRP(opcode, how, table)  [opcode][PFX_F2] = SELECT(how, table),
 

@@ -44,16 +44,15 @@ enum x86_opdesc_flag {
     X86_F_I64 = 1u << 17,      /* #UD in 64-bit mode */
     X86_F_O64 = 1u << 18,      /* #UD outside 64-bit mode */
     X86_F_BYTE = 1u << 19,     /* operand size 1 although no explicit operand says so */
-    X86_F_MP66 = 1u << 20,     /* 66 selects the opcode and is no operand-size prefix */
     X86_F_L0 = 1u << 21,       /* VEX.L must be 0 */
     X86_F_L1 = 1u << 22,       /* VEX.L must be 1 */
     X86_F_W0 = 1u << 23,       /* VEX.W must be 0 */
     X86_F_W1 = 1u << 24,       /* VEX.W must be 1 */
     X86_F_MODRM = 1u << 25,    /* has a ModRM byte */
-    X86_F_VVVV = 1u << 26,     /* VEX.vvvv names an operand (else it must be 1111b) */
+    X86_F_NOVVVV = 1u << 26,   /* VEX.vvvv names no operand and must be 1111b */
     X86_F_MEMONLY = 1u << 27,  /* an operand is memory only: #UD with mod = 3 */
     X86_F_REGONLY = 1u << 28,  /* an operand is register only: #UD with mod < 3 */
-    X86_F_MIN32 = 1u << 29,    /* operand size is 4 or 8: 66 does not make it 2 */
+    X86_F_MIN32 = 1u << 29,    /* operand size is 4 or 8, 66 is no operand-size prefix */
     X86_F_MODRM_REG = 1u << 30, /* ModRM.rm is a register whatever mod says */
     X86_F_MAX32 = 1u << 31,     /* operand size is 2 or 4: REX.W does not make it 8 */
 };
@@ -75,8 +74,9 @@ struct x86_opdesc {
     uint8_t feature;
     uint8_t select; /* decoder's own: how to index `sub`; 0 in every form a caller sees */
     uint32_t flags; /* X86_F_* */
-    uint16_t op[4]; /* decoder's own operand codes (opcode.h) */
+    uint32_t op[4]; /* decoder's own operand codes (opcode.h) */
     uint8_t flags_read, flags_write, flags_undef; /* X86_FL_*; write and undef are disjoint */
+    uint8_t nops, mem, opsize_class; /* mem: which operand may be memory by ModRM */
     const struct x86_opdesc *sub;
 };
 

@@ -1,0 +1,208 @@
+/*
+ * Operands: third stage of the decoder. Turns the operand codes of a form (opcode.h) into registers,
+ * sizes and immediates.
+ *
+ * Registers and memory, by far the most operands, take one straight path; only immediates and the
+ * like branch off.
+ */
+#ifndef ISA_X86_DECODE_OPERAND_H
+#define ISA_X86_DECODE_OPERAND_H
+
+#include "isa/x86/decoder.h"
+
+/* Sizes by operand type and context: operand size 2, 4, 8; VEX.L; 64-bit mode; ModRM.rm is memory
+ * (set_sizes()). */
+#define ROW(...)        {__VA_ARGS__, __VA_ARGS__}
+#define FIXED(n)        ROW(n, n, n, n, n, n, n, n, n, n, n, n)
+#define BY_OSZ(a, b, c) ROW(a, b, c, a, b, c, a, b, c, a, b, c)
+#define BY_L(a, b)      ROW(a, a, a, b, b, b, a, a, a, b, b, b)
+#define BY_MODE(a, b)   ROW(a, a, a, a, a, a, b, b, b, b, b, b)
+#define REG_MEM(a, b, c, m)                                                                        \
+    {a, b, c, a, b, c, a, b, c, a, b, c, m, m, m, m, m, m, m, m, m, m, m, m}
+static const uint16_t type_table[T_COUNT][24] = {
+    [T_0] = FIXED(0),
+    [T_B] = FIXED(1),
+    [T_W] = FIXED(2),
+    [T_D] = FIXED(4),
+    [T_Q] = FIXED(8),
+    [T_T] = FIXED(10),
+    [T_DQ] = FIXED(16),
+    [T_QQ] = FIXED(32),
+    [T_V] = BY_OSZ(2, 4, 8),
+    [T_Y] = BY_OSZ(4, 4, 8),
+    [T_Z] = BY_OSZ(2, 4, 4),
+    [T_P] = BY_OSZ(4, 6, 10),
+    [T_A] = BY_OSZ(4, 8, 8),
+    [T_S] = BY_MODE(6, 10),
+    [T_M] = BY_MODE(4, 8),
+    [T_X] = BY_L(16, 32),
+    [T_XH] = BY_L(8, 16),
+    [T_XQ] = BY_L(4, 8),
+    [T_XE] = BY_L(2, 4),
+    [T_VW] = REG_MEM(2, 4, 8, 2),
+    [T_ZW] = REG_MEM(2, 4, 4, 2),
+    [T_DB] = REG_MEM(4, 4, 4, 1),
+    [T_DW] = REG_MEM(4, 4, 4, 2),
+    [T_ENV] = BY_OSZ(14, 28, 28),
+    [T_FST] = BY_OSZ(94, 108, 108),
+    [T_FX] = FIXED(512),
+    [T_DDUP] = BY_L(8, 32),
+};
+
+/* Fetches an immediate; the second one, if any, goes to imm2. */
+HOT void decode_immediate(struct decoder *d, unsigned size, bool sign, bool second)
+{
+    struct x86_insn *in = d->in;
+
+    if (second) {
+        in->imm2 = fetch_unsigned(d, size);
+        in->imm_size += (uint8_t)size;
+        return;
+    }
+    in->imm_off = offset(d);
+    in->imm_size = (uint8_t)size;
+    in->imm = sign ? (uint64_t)fetch_signed(d, size) : fetch_unsigned(d, size);
+}
+
+HOT void decode_far_pointer(struct decoder *d, unsigned size)
+{
+    d->in->imm_off = offset(d);
+    d->in->imm_size = (uint8_t)size;
+    d->in->imm = fetch_unsigned(d, size - 2);
+    d->in->imm2 = fetch_unsigned(d, 2);
+}
+
+HOT void decode_moffs(struct decoder *d, unsigned i)
+{
+    d->mem = (uint8_t)i;
+    d->in->disp_off = offset(d);
+    d->in->disp_size = d->addrsize;
+    d->in->disp = (int64_t)fetch_unsigned(d, d->addrsize);
+}
+
+/* The register in imm8[7:4] of VBLENDV: the byte is the instruction's immediate as well. */
+HOT void decode_is4(struct decoder *d, struct x86_operand *op)
+{
+    uint8_t byte = *d->pos;
+
+    decode_immediate(d, 1, false, false);
+    op->kind = op->size == 32 ? X86_OP_YMM : X86_OP_XMM;
+    op->reg = byte >> 4 & (d->m64 ? 15 : 7);
+}
+
+HOT void decode_fixed(struct decoder *d, struct x86_operand *op, unsigned value)
+{
+    if (op->kind == X86_OP_IMM)
+        d->in->imm = value;
+    else
+        op->reg = (uint8_t)value;
+}
+
+/* Segment registers ES to GS, of which CS cannot be loaded; CR0, 2, 3, 4, 8; DR0 to 7. */
+HOT bool decode_checked(const struct decoder *d, struct x86_operand *op)
+{
+    unsigned reg = modrm_reg(d);
+
+    op->reg = (uint8_t)reg;
+    if (op->kind == X86_OP_SEG)
+        return reg <= X86_SEG_GS && !(reg == X86_SEG_CS && op->access == X86_W);
+    op->reg |= d->r;
+    if (op->kind == X86_OP_DR)
+        return d->r == 0;
+    return d->r ? reg == 0 : reg == 0 || (reg >= 2 && reg <= 4);
+}
+
+/* Gathers address through a vector index, which only a SIB byte can name. */
+HOT bool decode_vsib(struct decoder *d)
+{
+    /* Doubleword indexes of quadword elements fill half a register: an XMM with either length. */
+    d->in->vsib = ((d->opcode & 1) == 0 && d->w) || !d->vex_l ? 16 : 32;
+    return d->has_sib;
+}
+
+/* Operands that are no plain registers or memory. False: #UD. */
+HOT bool decode_other(struct decoder *d, unsigned i, enum op_other other)
+{
+    struct x86_operand *op = &d->in->op[i];
+
+    switch (other) {
+    case OTHER_IMM:
+        decode_immediate(d, op->size, false, i > 0 && op[-1].kind == X86_OP_IMM);
+        return true;
+    case OTHER_SIMM:
+        decode_immediate(d, op->size, true, false);
+        return true;
+    case OTHER_FIXED:
+        decode_fixed(d, op, OP_FIXED(d->desc->op[i]));
+        return true;
+    case OTHER_FAR:
+        decode_far_pointer(d, op->size);
+        return true;
+    case OTHER_MOFFS:
+        decode_moffs(d, i);
+        return true;
+    case OTHER_IS4:
+        decode_is4(d, op);
+        return true;
+    case OTHER_CHECKED:
+        return decode_checked(d, op);
+    default:
+        return decode_vsib(d);
+    }
+}
+
+/* Without REX, byte registers 4 to 7 are AH CH DH BH. */
+HOT unsigned byte_register(const struct decoder *d, unsigned reg)
+{
+    return !(d->prefixes & X86_P_REX) && (reg & 0x1c) == 4 ? reg - 4 + X86_GPR_AH : reg;
+}
+
+/* `sources` holds the register numbers by enum op_source, a byte each. */
+HOT bool decode_operand(struct decoder *d, unsigned i, uint64_t sources)
+{
+    struct x86_operand *op = &d->in->op[i];
+    uint32_t code = d->desc->op[i];
+    unsigned size = type_table[OP_TYPE(code)][d->size_ctx];
+    unsigned reg = (unsigned)(sources >> 8 * OP_SOURCE(code));
+    unsigned kind = OP_KIND(code), how = OP_HOW(code);
+    unsigned is_mem = (how == HOW_RM) & d->rm_is_mem;
+
+    kind += size >> 5 & 1; /* XMM to YMM; size 32 has nothing else but memory */
+    reg &= OP_MASK(code) & (is_mem - 1);
+    kind = is_mem ? X86_OP_MEM : kind;
+    if (size == 1 && kind == X86_OP_GPR)
+        reg = byte_register(d, reg);
+    op->size = (uint16_t)size;
+    op->access = (uint8_t)OP_ACCESS(code);
+    op->kind = (uint8_t)kind;
+    op->reg = (uint8_t)reg;
+    return how != HOW_OTHER || decode_other(d, i, OP_SOURCE(code));
+}
+
+/* Destination, index and mask of a gather must be three registers [SDM 2C VPGATHERDD]. */
+HOT bool gather_is_valid(const struct decoder *d)
+{
+    const struct x86_operand *op = d->in->op;
+
+    return op[0].reg != d->index && op[0].reg != op[2].reg && op[2].reg != d->index;
+}
+
+/* Decodes the operands of d->desc. False: a combination that is #UD. */
+HOT bool decode_operands(struct decoder *d)
+{
+    uint64_t sources = (modrm_reg(d) | d->r) << 8 * FROM_REG | (modrm_rm(d) | d->b) << 8 * FROM_RM |
+                       ((d->opcode & 7u) | d->b) << 8 * FROM_OPCODE |
+                       d->vvvv << 8 * FROM_VVVV | 1ull << 8 * FROM_1 | 2ull << 8 * FROM_2;
+    unsigned nops = d->desc->nops;
+
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < 4; i++) {
+        if (i == nops)
+            break;
+        if (!decode_operand(d, i, sources))
+            return false;
+    }
+    return !(d->desc->flags & X86_F_VSIB) || gather_is_valid(d);
+}
+
+#endif
