@@ -2,10 +2,17 @@
  * Interrupt chips, timers and the legacy ports.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "board/pc/layout.h"
+#include "board/pc/memmap.h"
 #include "board/pc/pc_impl.h"
+#include "dev/legacy/debug_exit.h"
+#include "dev/legacy/fw_cfg.h"
+#include "dev/legacy/i8042.h"
+#include "dev/legacy/port92.h"
 #include "dev/serial/uart16550.h"
+#include "dev/timer/rtc.h"
 #include "irq/x86/msi.h"
 
 /* The PIC's output reaches every CPU's LINT0. */
@@ -73,15 +80,81 @@ static int create_timers(struct pc *pc, struct error *err)
     return add(pc, r, r < 0 ? NULL : &pc->pm->dev, "power management block", err);
 }
 
-int pc_create_chips(struct pc *pc, struct error *err)
+static int create_rtc(struct pc *pc, struct error *err)
+{
+    struct rtc *rtc;
+    int r = rtc_create(&rtc, &pc->vm->host, pc_irq(pc, PC_IRQ_RTC), pc_ram_low(pc->cfg.ram),
+                       pc_ram_high(pc->cfg.ram));
+    return add(pc, r, r < 0 ? NULL : &rtc->dev, "clock", err);
+}
+
+static int create_uart(struct pc *pc, struct error *err)
 {
     struct uart16550 *uart;
-    int r = create_interrupt_chips(pc, err);
-    if (r == 0)
-        r = create_timers(pc, err);
-    if (r < 0)
-        return r;
-    r = uart16550_create(&uart, &pc->vm->host, 0, PC_PORT_COM1, pc_irq(pc, PC_IRQ_COM1),
-                         pc->console);
+    int r = uart16550_create(&uart, &pc->vm->host, 0, PC_PORT_COM1, pc_irq(pc, PC_IRQ_COM1),
+                             pc->console);
     return add(pc, r, r < 0 ? NULL : &uart->dev, "serial line", err);
+}
+
+static int create_i8042(struct pc *pc, struct error *err)
+{
+    struct i8042 *kbd;
+    int r = i8042_create(&kbd, &pc->vm->host, pc_irq(pc, PC_IRQ_KBD));
+    return add(pc, r, r < 0 ? NULL : &kbd->dev, "keyboard controller", err);
+}
+
+static int create_port92(struct pc *pc, struct error *err)
+{
+    struct port92 *port;
+    int r = port92_create(&port, &pc->vm->host);
+    return add(pc, r, r < 0 ? NULL : &port->dev, "system control port", err);
+}
+
+static int create_debug_exit(struct pc *pc, struct error *err)
+{
+    struct dev *d;
+    int r = debug_exit_create(&d, &pc->vm->host, PC_PORT_DEBUG_EXIT);
+    return add(pc, r, d, "debug exit port", err);
+}
+
+/* Keys of items that are no files [QEMU docs/specs/fw_cfg]. */
+enum { FW_CFG_RAM_SIZE = 0x03, FW_CFG_NB_CPUS = 0x05, FW_CFG_CMDLINE_DATA = 0x15 };
+
+/* What small kernels and firmware look up there. */
+static int fill_fw_cfg(struct pc *pc, struct fw_cfg *f)
+{
+    uint16_t cpus = (uint16_t)pc->vm->nvcpus;
+    uint64_t ram = pc->cfg.ram;
+    const char *cmdline = pc->cfg.cmdline ? pc->cfg.cmdline : "";
+    int r = fw_cfg_add_item(f, FW_CFG_NB_CPUS, &cpus, sizeof(cpus));
+    if (r == 0)
+        r = fw_cfg_add_item(f, FW_CFG_RAM_SIZE, &ram, sizeof(ram));
+    if (r == 0)
+        r = fw_cfg_add_item(f, FW_CFG_CMDLINE_DATA, cmdline, (uint32_t)strlen(cmdline) + 1);
+    return r;
+}
+
+static int create_fw_cfg(struct pc *pc, struct error *err)
+{
+    struct fw_cfg *f;
+    int r = fw_cfg_create(&f, &pc->vm->host);
+    if (r == 0) {
+        vm_add_device(pc->vm, &f->dev);
+        r = fill_fw_cfg(pc, f);
+    }
+    return r < 0 ? error_set(err, -r, "cannot create the firmware configuration device") : 0;
+}
+
+int pc_create_chips(struct pc *pc, struct error *err)
+{
+    static int (*const steps[])(struct pc *pc, struct error *err) = {
+        create_interrupt_chips, create_timers, create_rtc,        create_uart,
+        create_i8042,           create_port92, create_debug_exit, create_fw_cfg,
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+        int r = steps[i](pc, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }

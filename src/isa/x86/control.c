@@ -226,8 +226,10 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
     case MSR_BIOS_SIGN:
         *v = UINT64_C(0xffffffff) << 32; /* newest microcode there can be: nothing to load */
         return true;
-    case MSR_PLATFORM_ID:
     case MSR_FEATURE_CONTROL:
+        *v = 1; /* locked: there is no VMX to enable */
+        return true;
+    case MSR_PLATFORM_ID:
     case MSR_TSC_ADJUST:
     case MSR_MCG_CAP:
     case MSR_MCG_STATUS:
