@@ -82,7 +82,7 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
         "stats", "FILE", "write what the machine did as JSON when it ends", set_stats              \
     }
 
-const struct option_desc run_options[] = {
+static const struct option_desc run_list[] = {
     {"kernel", "FILE", "bzImage, vmlinux, PVH or multiboot ELF", set_kernel},
     {"initrd", "FILE", "initial RAM disk; for multiboot, the module", set_initrd},
     {"append", "STRING", "kernel command line", set_append},
@@ -99,7 +99,7 @@ const struct option_desc run_options[] = {
     SAVE,
     STATS,
 };
-const unsigned run_noptions = ARRAY_SIZE(run_options);
+const struct option_table run_options = {run_list, ARRAY_SIZE(run_list)};
 
-const struct option_desc resume_options[] = {CONSOLE, ENGINE, SAVE, STATS};
-const unsigned resume_noptions = ARRAY_SIZE(resume_options);
+static const struct option_desc resume_list[] = {CONSOLE, ENGINE, SAVE, STATS};
+const struct option_table resume_options = {resume_list, ARRAY_SIZE(resume_list)};

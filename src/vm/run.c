@@ -31,8 +31,7 @@ static void start_up(struct vm *vm, struct vcpu *v, uint32_t req)
 /* Act on request bits; false: leave the thread. */
 static bool serve_requests(struct vm *vm, struct vcpu *v)
 {
-    uint32_t req =
-        vcpu_take(v, VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_INIT | VCPU_REQ_SIPI);
+    uint32_t req = vcpu_take(v, VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_INIT | VCPU_REQ_SIPI);
     if (req & VCPU_REQ_STOP)
         return false;
     if (req & (VCPU_REQ_INIT | VCPU_REQ_SIPI))

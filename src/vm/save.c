@@ -88,8 +88,7 @@ static int load_section(void *opaque, const char *id, const uint8_t *body, size_
 static unsigned sections_wanted(const struct vm *vm)
 {
     unsigned n = vm->nvcpus;
-    list_for_each(l, &vm->devices)
-        n += container_of(l, struct dev, link)->cls->state != NULL;
+    list_for_each(l, &vm->devices) n += container_of(l, struct dev, link)->cls->state != NULL;
     return n;
 }
 

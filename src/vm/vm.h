@@ -76,8 +76,8 @@ struct vm {
     /* Guarded by `lock`: */
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    unsigned nparked;       /* vCPUs waiting in the pause point */
-    unsigned pause_depth;   /* > 0: vCPUs must park */
+    unsigned nparked;     /* vCPUs waiting in the pause point */
+    unsigned pause_depth; /* > 0: vCPUs must park */
     enum vm_end end;
     uint32_t debug_value;
     struct error failure;

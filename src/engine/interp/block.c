@@ -23,8 +23,8 @@ static size_t block_bytes(unsigned nops)
 
 static void *map(size_t n)
 {
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                   0);
+    void *p =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -32,6 +32,7 @@ int block_cache_init(struct block_cache *bc, struct softmmu *mmu, struct error *
 {
     memset(bc, 0, sizeof(*bc));
     bc->mmu = mmu;
+    bc->global_key = TLB_ASID(0xfff);
     bc->arena = map(ARENA_SIZE);
     bc->jumps = map(JUMP_ENTRIES * sizeof(bc->jumps[0]));
     bc->hash = map(HASH_ENTRIES * sizeof(bc->hash[0]));
@@ -67,12 +68,16 @@ void block_cache_flush(struct block_cache *bc)
 void block_cache_unmapped(struct block_cache *bc, gva_t va, bool all)
 {
     if (all) {
-        memset(bc->jumps, 0, JUMP_ENTRIES * sizeof(bc->jumps[0]));
+        /* 20 bits of epoch above the context's; when they wrap, old keys must be gone. */
+        uint64_t epoch = (bc->global_key >> 16) + 1;
+        if (!(epoch & 0xfffff))
+            memset(bc->jumps, 0, JUMP_ENTRIES * sizeof(bc->jumps[0]));
+        bc->global_key = TLB_ASID(0xfff) | (epoch & 0xfffff) << 16;
         return;
     }
     /* A block of the page before may reach into this one. */
-    for (gva_t page = va - GUEST_PAGE_SIZE, i = 0; i < 2; i++, page += GUEST_PAGE_SIZE)
-        memset(&bc->jumps[(page >> GUEST_PAGE_SHIFT & 63) << 6], 0, 64 * sizeof(bc->jumps[0]));
+    memset(&bc->jumps[jump_page(va)], 0, 64 * sizeof(bc->jumps[0]));
+    memset(&bc->jumps[jump_page(va - GUEST_PAGE_SIZE)], 0, 64 * sizeof(bc->jumps[0]));
 }
 
 static unsigned hash_of(gpa_t gpa, uint32_t ctx)
@@ -111,8 +116,7 @@ static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uin
     return gen;
 }
 
-static void watch_page(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp,
-                                  uint32_t *gen)
+static void watch_page(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp, uint32_t *gen)
 {
     const struct mem_slot *slot = guest_mem_slot(s->mem, gpa);
     uint64_t page = (gpa - slot->base) >> GUEST_PAGE_SHIFT;
@@ -127,7 +131,7 @@ struct builder {
     struct block *b;
     const uint8_t *page; /* host bytes of the first page */
     gva_t page_va;
-    unsigned off;        /* of the next instruction in its page; may pass the end */
+    unsigned off; /* of the next instruction in its page; may pass the end */
     unsigned max_ops;
 };
 
@@ -161,8 +165,8 @@ static bool add_insn(struct builder *bu)
     struct x86_insn in;
     struct x86_op *op = &bu->b->ops[bu->b->nops];
     unsigned left = (unsigned)GUEST_PAGE_SIZE - bu->off;
-    int r = x86_decode(&in, bu->page + bu->off, left < 15 ? left : 15,
-                       (enum x86_mode)bu->c->code_mode);
+    int r =
+        x86_decode(&in, bu->page + bu->off, left < 15 ? left : 15, (enum x86_mode)bu->c->code_mode);
     if (r == -X86_D_SHORT) {
         if (bu->b->nops)
             return false; /* let it start a block of its own */
@@ -264,11 +268,13 @@ struct block *block_find(struct block_cache *bc)
     const uint8_t *p = softmmu_fetch(bc->mmu, va, &gpa);
     if (!p)
         return NULL;
+    bool enter = !(c->rip >> 63) || softmmu_fetch_global(bc->mmu, va);
     struct block *b = lookup(bc, gpa, c->exec_ctx, va);
     if (!b)
         b = decode_new(bc, p, gpa);
-    bc->jumps[jump_index(c->rip)] =
-        (struct jump){.rip = c->rip, .key = c->asid | c->exec_ctx, .block = b};
+    if (enter)
+        bc->jumps[jump_index(c->rip)] =
+            (struct jump){.rip = c->rip, .key = block_key(bc, c), .block = b};
     return b;
 }
 

@@ -65,8 +65,8 @@ static void cpu_reset(void *cpu)
     c->arith = arith_from_rflags(0);
     for (unsigned i = 0; i < 6; i++)
         c->seg[i] = (struct x86_segment){.attr = 0x93, .limit = 0xffff};
-    c->seg[SEG_CS] = (struct x86_segment){
-        .sel = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000};
+    c->seg[SEG_CS] =
+        (struct x86_segment){.sel = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000};
     c->ldtr[0] = (struct x86_segment){.attr = 0x82, .limit = 0xffff};
     c->tr[0] = (struct x86_segment){.attr = 0x8b, .limit = 0xffff};
     c->gdt_limit = c->idt_limit = 0xffff;
