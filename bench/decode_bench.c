@@ -1,7 +1,7 @@
 /*
- * Nanoseconds an instruction, x86_decode() beside Zydis, over the executable sections of an ELF file:
- * decode_bench [FILE]; without a file the C library. The code is taken in pieces, of each the least
- * time of some rounds counts, so that a busy machine disturbs little.
+ * Nanoseconds an instruction, x86_decode() beside Zydis, over the executable sections of an ELF
+ * file: decode_bench [FILE]; without a file the C library. The code is taken in pieces, of each the
+ * least time of some rounds counts, so that a busy machine disturbs little.
  */
 #include <Zydis/Zydis.h>
 #include <elf.h>
