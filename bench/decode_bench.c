@@ -123,7 +123,7 @@ int main(int argc, char **argv)
         ours += time_piece(decode_ours, &piece, NULL, &our_ns);
         theirs += time_piece(decode_zydis, &piece, &decoder, &their_ns);
     }
-    printf("decode ns/instruction: doppel %.1f  zydis %.1f  (%zu KiB of code)\n",
-           our_ns / (double)ours, their_ns / (double)theirs, code.size >> 10);
+    printf("BENCH decode %.1f ns\nBENCH decode-zydis %.1f ns\n", our_ns / (double)ours,
+           their_ns / (double)theirs);
     return 0;
 }
