@@ -11,12 +11,13 @@
 
 enum { MAX_OPTIONS = 32 };
 
-static const struct option_desc *find(const struct option_desc *table, unsigned n, const char *name,
+static const struct option_desc *find(const struct option_table *table, const char *name,
                                       size_t len)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)
-            return &table[i];
+    for (unsigned i = 0; i < table->n; i++) {
+        const struct option_desc *o = &table->options[i];
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return o;
     }
     return NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * The x86 decoder: prefixes and opcode. First station of an instruction after its bytes are fetched;
- * the result goes to the interpreter's handlers or a translator.
+ * The x86 decoder: prefixes and opcode. First station of an instruction after its bytes are
+ * fetched; the result goes to the interpreter's handlers or a translator.
  *
  * 1. Legacy prefixes in any order, REX only directly before the opcode [SDM 2A 2.1.1, 2.2.1].
  * 2. Escapes or a VEX prefix choose a map, the mandatory prefix a column of it, and ModRM fields,
@@ -27,8 +27,7 @@ enum prefix_kind {
     [0x3e] = PK_SEG_LEGACY, [0x64] = PK_SEG, [0x65] = PK_SEG, [0x66] = PK_OPSIZE,                  \
     [0x67] = PK_ADDRSIZE, [0xf0] = PK_LOCK, [0xf2] = PK_REPNE, [0xf3] = PK_REP
 static const uint8_t prefix_table[2][256] = {
-    {LEGACY_PREFIXES},
-    {LEGACY_PREFIXES, [0x40 ... 0x4f] = PK_REX}, /* 64-bit mode */
+    {LEGACY_PREFIXES}, {LEGACY_PREFIXES, [0x40 ... 0x4f] = PK_REX}, /* 64-bit mode */
 };
 
 static void set_segment_override(struct decoder *d, uint8_t byte)
@@ -84,7 +83,7 @@ HOT uint8_t decode_legacy_prefixes(struct decoder *d)
     }
 }
 
-/* All prefixes but VEX; returns the first byte after them. Code without any but REX goes straight. */
+/* All prefixes but VEX; returns the first byte after them. Straight for code with none but REX. */
 HOT uint8_t decode_prefixes(struct decoder *d)
 {
     bool is_rex = prefix_table[d->m64][*d->pos] == PK_REX;
@@ -142,7 +141,7 @@ HOT unsigned decode_vex_tail(struct decoder *d, uint8_t byte)
     d->rex = (uint8_t)(0x40 | d->w << 3 | d->r >> 1 | d->x >> 2 | d->b >> 3);
     d->excluded |= (d->vex_l ? X86_F_L0 : X86_F_L1) | (d->w ? X86_F_W0 : X86_F_W1);
     d->excluded |= vvvv ? X86_F_NOVVVV : 0;
-    in->vex_vvvv = (uint8_t)vvvv;
+    in->vex_vvvv = (uint8_t)d->vvvv;
     in->vex_l = d->vex_l;
     in->vex_w = d->w;
     in->vex_pp = byte & 3;
@@ -327,8 +326,7 @@ HOT void clear(struct x86_insn *in)
     p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = (pair){0, 0};
 }
 
-HOT int
-decode_in_mode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
+HOT int decode_in_mode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
 {
     struct decoder d = {
         .start = bytes,

@@ -1,6 +1,6 @@
 /*
- * Operands: third stage of the decoder. Turns the operand codes of a form (opcode.h) into registers,
- * sizes and immediates.
+ * Operands: third stage of the decoder. Turns the operand codes of a form (opcode.h) into
+ * registers, sizes and immediates.
  *
  * Registers and memory, by far the most operands, take one straight path; only immediates and the
  * like branch off.
@@ -12,13 +12,18 @@
 
 /* Sizes by operand type and context: operand size 2, 4, 8; VEX.L; 64-bit mode; ModRM.rm is memory
  * (set_sizes()). */
-#define ROW(...)        {__VA_ARGS__, __VA_ARGS__}
+#define ROW(...)                                                                                   \
+    {                                                                                              \
+        __VA_ARGS__, __VA_ARGS__                                                                   \
+    }
 #define FIXED(n)        ROW(n, n, n, n, n, n, n, n, n, n, n, n)
 #define BY_OSZ(a, b, c) ROW(a, b, c, a, b, c, a, b, c, a, b, c)
 #define BY_L(a, b)      ROW(a, a, a, b, b, b, a, a, a, b, b, b)
 #define BY_MODE(a, b)   ROW(a, a, a, a, a, a, b, b, b, b, b, b)
 #define REG_MEM(a, b, c, m)                                                                        \
-    {a, b, c, a, b, c, a, b, c, a, b, c, m, m, m, m, m, m, m, m, m, m, m, m}
+    {                                                                                              \
+        a, b, c, a, b, c, a, b, c, a, b, c, m, m, m, m, m, m, m, m, m, m, m, m                     \
+    }
 static const uint16_t type_table[T_COUNT][24] = {
     [T_0] = FIXED(0),
     [T_B] = FIXED(1),
@@ -191,8 +196,8 @@ HOT bool gather_is_valid(const struct decoder *d)
 HOT bool decode_operands(struct decoder *d)
 {
     uint64_t sources = (modrm_reg(d) | d->r) << 8 * FROM_REG | (modrm_rm(d) | d->b) << 8 * FROM_RM |
-                       ((d->opcode & 7u) | d->b) << 8 * FROM_OPCODE |
-                       d->vvvv << 8 * FROM_VVVV | 1ull << 8 * FROM_1 | 2ull << 8 * FROM_2;
+                       ((d->opcode & 7u) | d->b) << 8 * FROM_OPCODE | d->vvvv << 8 * FROM_VVVV |
+                       1ull << 8 * FROM_1 | 2ull << 8 * FROM_2;
     unsigned nops = d->desc->nops;
 
 #pragma GCC unroll 4
