@@ -251,12 +251,24 @@ static void describe(struct native_thunk *t, const struct native_form *f, const 
     t->fop = f->fop;
 }
 
+/* Does it need the x87 unit? CVTPI2PS and CVTPI2PD from memory are MMX by name only: they neither
+ * wait for x87 exceptions nor enter MMX state. */
+static bool uses_x87(const struct x86_insn *in)
+{
+    if (in->desc->flags & X86_F_X87)
+        return true;
+    for (unsigned i = 0; i < in->nops; i++)
+        if (in->op[i].kind == X86_OP_MMX)
+            return true;
+    return false;
+}
+
 /* Make host code for it; 0, or -ENOSPC when the buffer is full. */
 static int emit(struct x86_native *n, struct native_thunk *t, const struct native_form *f,
                 const struct x86_insn *in)
 {
     struct native_code k = {.len = 0};
-    bool x87 = in->desc->flags & (X86_F_X87 | X86_F_MMX);
+    bool x87 = uses_x87(in);
 
     if (x87)
         native_emit_x87(&k, f, in);
@@ -267,8 +279,10 @@ static int emit(struct x86_native *n, struct native_thunk *t, const struct nativ
         return -ENOSPC;
     t->op_addr = (uintptr_t)t->code + k.op_off;
     t->host_fop = k.fop;
-    if (x87)
+    if (in->desc->flags & X86_F_MMX)
         t->flags |= NT_MMX | (in->desc->flags & X86_F_SSE ? NT_XMM : 0);
+    if (in->iclass == X86_I_VCVTPS2PH)
+        t->flags |= NT_HALF;
     t->run = x87 ? native_run_x87 : native_vector_runner(t);
     return 0;
 }

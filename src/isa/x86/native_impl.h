@@ -17,7 +17,7 @@ enum native_flag {
     NT_MMX = 1 << 2,   /* MMX or x87: touches the x87 unit */
     NT_XMM = 1 << 3,   /* an MMX instruction that names XMM registers, too */
     NT_W = 1 << 4,     /* REX.W or VEX.W */
-    NT_INT_ELEMS = 1 << 5,
+    NT_HALF = 1 << 5,  /* writes half-precision numbers: VCVTPS2PH */
 };
 
 enum { NO_REG = 0xff, MXCSR_MASKS = 0x1f80, MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80 };
