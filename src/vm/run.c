@@ -106,10 +106,12 @@ void *vm_vcpu_thread(void *arg)
     struct vcpu *v = arg;
     struct vm *vm = v->vm;
     struct vm_exit exit;
+    bool mid_io = false;
     if (v->id == 0)
         vm_milestone(vm, VM_MILESTONE_FIRST_INSTRUCTION);
-    while (serve_requests(vm, v)) {
+    while (serve_requests(vm, v, mid_io)) {
         vm->engine->run(v, &exit);
+        mid_io = exit.reason == EXIT_MMIO || exit.reason == EXIT_PIO;
         handle_exit(vm, v, &exit);
         if (exit.reason == EXIT_SHUTDOWN || exit.reason == EXIT_FAILED)
             wait_for_pause(v);
