@@ -32,7 +32,6 @@ int block_cache_init(struct block_cache *bc, struct softmmu *mmu, struct error *
 {
     memset(bc, 0, sizeof(*bc));
     bc->mmu = mmu;
-    bc->global_key = TLB_ASID(0xfff);
     bc->arena = map(ARENA_SIZE);
     bc->jumps = map(JUMP_ENTRIES * sizeof(bc->jumps[0]));
     bc->hash = map(HASH_ENTRIES * sizeof(bc->hash[0]));
@@ -65,19 +64,41 @@ void block_cache_flush(struct block_cache *bc)
     memset(bc->hash, 0, HASH_ENTRIES * sizeof(bc->hash[0]));
 }
 
+/* 36 bits of epoch; when they wrap, entries with old keys must be gone. */
+static void new_epoch(struct block_cache *bc, unsigned half)
+{
+    bc->epoch[half] = (bc->epoch[half] + 1) & ((UINT64_C(1) << 36) - 1);
+    if (bc->epoch[half] == 0)
+        memset(bc->jumps, 0, JUMP_ENTRIES * sizeof(bc->jumps[0]));
+    memset(bc->pages[half], 0, sizeof(bc->pages[half]));
+}
+
+static unsigned page_bit(gva_t va)
+{
+    uint64_t page = va >> GUEST_PAGE_SHIFT;
+    return (page ^ page >> 15) & (JUMP_PAGE_SET - 1);
+}
+
+static bool page_entered(const struct block_cache *bc, gva_t va)
+{
+    unsigned bit = page_bit(va);
+    return bc->pages[va >> 63][bit / 64] >> (bit % 64) & 1;
+}
+
+static void enter_page(struct block_cache *bc, gva_t va)
+{
+    unsigned bit = page_bit(va);
+    bc->pages[va >> 63][bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
 void block_cache_unmapped(struct block_cache *bc, gva_t va, bool all)
 {
     if (all) {
-        /* 20 bits of epoch above the context's; when they wrap, old keys must be gone. */
-        uint64_t epoch = (bc->global_key >> 16) + 1;
-        if (!(epoch & 0xfffff))
-            memset(bc->jumps, 0, JUMP_ENTRIES * sizeof(bc->jumps[0]));
-        bc->global_key = TLB_ASID(0xfff) | (epoch & 0xfffff) << 16;
-        return;
+        new_epoch(bc, 0);
+        new_epoch(bc, 1);
+    } else if (page_entered(bc, va) || page_entered(bc, va - GUEST_PAGE_SIZE)) {
+        new_epoch(bc, va >> 63); /* a block of the page before may reach into this one */
     }
-    /* A block of the page before may reach into this one. */
-    memset(&bc->jumps[jump_page(va)], 0, 64 * sizeof(bc->jumps[0]));
-    memset(&bc->jumps[jump_page(va - GUEST_PAGE_SIZE)], 0, 64 * sizeof(bc->jumps[0]));
 }
 
 static unsigned hash_of(gpa_t gpa, uint32_t ctx)
@@ -272,9 +293,11 @@ struct block *block_find(struct block_cache *bc)
     struct block *b = lookup(bc, gpa, c->exec_ctx, va);
     if (!b)
         b = decode_new(bc, p, gpa);
-    if (enter)
+    if (enter) {
+        enter_page(bc, va);
         bc->jumps[jump_index(c->rip)] =
             (struct jump){.rip = c->rip, .key = block_key(bc, c), .block = b};
+    }
     return b;
 }
 

@@ -9,7 +9,7 @@
  * 3. A block is valid while the code generations of its pages are what they were when its bytes
  * were read; checked at every entry, so no other thread ever frees a block.
  * 4. The jump cache maps (rip, address space, context) to a block. Entries of a mapping go when the
- *    guest flushes it: by page, by a new address-space number, or by a new global_key.
+ *    guest flushes it: by a new address-space number, or by a new epoch.
  * 5. All blocks of a vCPU die together when its arena is full or a native thunk was dropped.
  */
 #ifndef DOPPEL_ENGINE_INTERP_BLOCK_H
@@ -23,9 +23,9 @@
 
 enum {
     BLOCK_MAX_OPS = 64,
-    JUMP_PAGE_BITS = 7,
-    JUMP_BITS = JUMP_PAGE_BITS + 6,
+    JUMP_BITS = 14,
     JUMP_ENTRIES = 1 << JUMP_BITS,
+    JUMP_PAGE_SET = 1 << 15,
     HASH_BITS = 16,
     HASH_ENTRIES = 1 << HASH_BITS,
 };
@@ -55,7 +55,9 @@ struct block_cache {
     struct block **hash;   /* HASH_ENTRIES */
     struct block *scratch; /* a lone instruction, not cached */
     uint64_t native_generation;
-    uint64_t global_key; /* stands for "any address space" in keys of global pages */
+    /* For the lower and the upper half of the address space: */
+    uint64_t epoch[2];                     /* part of every key; moves on to drop all entries */
+    uint64_t pages[2][JUMP_PAGE_SET / 64]; /* hashed set of the pages that have entries */
 };
 
 int block_cache_init(struct block_cache *bc, struct softmmu *mmu, struct error *err) must_check;
@@ -69,24 +71,20 @@ struct block *block_find(struct block_cache *bc);
 /* One instruction at c->rip, decoded afresh. NULL as above. */
 struct block *block_single(struct block_cache *bc);
 
-/* A page's entries are 64 in a row, so that one page can be dropped. */
-static inline unsigned jump_page(gva_t va)
-{
-    return ((va >> GUEST_PAGE_SHIFT) & ((1 << JUMP_PAGE_BITS) - 1)) << 6;
-}
-
 static inline unsigned jump_index(uint64_t rip)
 {
-    return jump_page(rip) | ((rip ^ rip >> 6) & 63);
+    return (rip ^ rip >> JUMP_BITS) & (JUMP_ENTRIES - 1);
 }
 
 /*
- * Under which key `rip` is looked up. Kernels map their own half globally, so that half's entries
- * outlive changes of the address space; pages there that are not global are never entered.
+ * Under which key `rip` is looked up: address space (bits 52-63), epoch (16-51), context. Kernels
+ * map their own half globally, so that half's entries outlive changes of the address space; pages
+ * there that are not global are never entered.
  */
 static inline uint64_t block_key(const struct block_cache *bc, const struct x86_cpu *c)
 {
-    return (c->rip >> 63 ? bc->global_key : c->asid) | c->exec_ctx;
+    unsigned half = c->rip >> 63;
+    return (half ? 0 : c->asid) | bc->epoch[half] << 16 | c->exec_ctx;
 }
 
 static inline bool block_valid(const struct block *b)

@@ -111,7 +111,8 @@ static bool run_blocks(struct interp *it, struct x86_cpu *c)
     while (likely(!atomic_load_explicit(&c->attention, memory_order_relaxed))) {
         const struct jump *j = &it->blocks.jumps[jump_index(c->rip)];
         const struct block *b = j->block;
-        if (unlikely(j->rip != c->rip || j->key != block_key(&it->blocks, c) || !block_valid(b))) {
+        if (unlikely(!b || j->rip != c->rip || j->key != block_key(&it->blocks, c) ||
+                     !block_valid(b))) {
             b = block_find(&it->blocks);
             if (!b)
                 return false;
