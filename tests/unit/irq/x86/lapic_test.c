@@ -2,6 +2,7 @@
 #include "unit/cmocka_all.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ struct env {
     struct fake_machine m;
     struct lapic_bus bus;
     struct lapic *cpu[NCPUS];
-    unsigned kicks[NCPUS][4];
+    _Atomic unsigned kicks[NCPUS][4];
     uint8_t sipi;
     unsigned eois;
     uint8_t eoi_vector;
@@ -83,7 +84,9 @@ static void wr(struct lapic *l, unsigned off, uint32_t v)
 
 static void clear_kicks(struct env *e)
 {
-    memset(e->kicks, 0, sizeof(e->kicks));
+    for (unsigned i = 0; i < NCPUS; i++)
+        for (unsigned what = 0; what < 4; what++)
+            e->kicks[i][what] = 0;
 }
 
 static int setup(void **state)
@@ -579,16 +582,83 @@ static void test_odd_access(void **state)
     assert_int_equal(v, 0);
 }
 
+enum { SENDERS = 3, ROUNDS = 20000 };
+
+struct sender {
+    struct env *e;
+    pthread_t thread;
+    uint8_t vector;
+    _Atomic unsigned taken; /* by the owner */
+};
+
+/* Sends its vector again as soon as the owner took it: a lost one would stop it for ever. */
+static void *send_rounds(void *arg)
+{
+    struct sender *s = arg;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        send(s->e, 0, s->vector, i & 1);
+        while (atomic_load(&s->taken) == i)
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void test_concurrent_delivery(void **state)
+{
+    struct env *e = *state;
+    struct lapic *l = e->cpu[0];
+    struct sender s[SENDERS] = {{.vector = 0x31}, {.vector = 0x32}, {.vector = 0xe0}};
+    unsigned taken = 0;
+    int v;
+
+    for (unsigned i = 0; i < SENDERS; i++) {
+        s[i].e = e;
+        assert_int_equal(pthread_create(&s[i].thread, NULL, send_rounds, &s[i]), 0);
+    }
+    while (taken < SENDERS * ROUNDS) {
+        if (!lapic_pending(l)) {
+            sched_yield();
+            continue;
+        }
+        v = lapic_ack(l);
+        wr(l, O_EOI, 0);
+        for (unsigned i = 0; i < SENDERS; i++)
+            if (s[i].vector == v) {
+                taken++;
+                atomic_fetch_add(&s[i].taken, 1);
+            }
+    }
+    for (unsigned i = 0; i < SENDERS; i++)
+        pthread_join(s[i].thread, NULL);
+    assert_int_equal(e->eois, SENDERS * ROUNDS / 2); /* every other one was level-triggered */
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_priorities),   T(test_task_priority), T(test_eoi_broadcast),    T(test_ipis),
-        T(test_logical),      T(test_msi),           T(test_software_disable), T(test_errors),
-        T(test_virtual_wire), T(test_off_is_wires),  T(test_base_transitions), T(test_x2apic),
-        T(test_one_shot),     T(test_periodic),      T(test_deadline),         T(test_quiesce),
-        T(test_init),         T(test_page),          T(test_odd_access),
+        T(test_priorities),
+        T(test_task_priority),
+        T(test_eoi_broadcast),
+        T(test_ipis),
+        T(test_logical),
+        T(test_msi),
+        T(test_software_disable),
+        T(test_errors),
+        T(test_virtual_wire),
+        T(test_off_is_wires),
+        T(test_base_transitions),
+        T(test_x2apic),
+        T(test_one_shot),
+        T(test_periodic),
+        T(test_deadline),
+        T(test_quiesce),
+        T(test_init),
+        T(test_page),
+        T(test_odd_access),
+        T(test_concurrent_delivery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
