@@ -83,6 +83,8 @@ static int build(struct machine *m, struct state_in *from)
         return r;
     m->console->menu = menu;
     m->console->menu_opaque = m;
+    m->console->menu_help = "  Ctrl-A s  save the machine (--save-on-exit) and end it\r\n"
+                            "  Ctrl-A p  press the power button\r\n";
     r = signals_watch(&m->signals, m->vm.loop, on_signal, m, &m->err);
     if (r == 0 && from)
         r = vm_load(&m->vm, from, &m->err);

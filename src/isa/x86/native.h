@@ -12,8 +12,8 @@
  * 3. The host never takes an FP exception: SIMD runs with all exceptions masked and unmasked ones
  *    are found in the flags; x87 exceptions stay pending in the image and the host's unit is
  *    initialised before another waiting instruction could report them.
- * 4. Outside a thunk the host's MXCSR is 1F80h, its x87 unit empty and initialised, its upper
- *    halves clean.
+ * 4. Outside this module the host's MXCSR is 1F80h but for its flags, which mean nothing; its x87
+ *    unit is empty and initialised, its upper halves are clean.
  * 5. MXCSR and FCW in the image never hold what the host would refuse to load.
  * 6. The image's XSTATE_BV is all ones for what XCR0 can hold: every component in it is valid.
  * 7. Thunks live until the cache is full; then all go at once, inside x86_native_prepare(), and the

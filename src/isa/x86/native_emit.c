@@ -43,11 +43,6 @@ static size_t ymmh_off(unsigned reg)
     return offsetof(struct x86_cpu, xsave) + XS_YMMH + 16 * reg;
 }
 
-static size_t mxcsr_off(void)
-{
-    return offsetof(struct x86_cpu, xsave) + XS_MXCSR;
-}
-
 /* movups xmm, [field] (0F 10) or back (0F 11). */
 static void sse_move(struct native_code *k, unsigned opcode, unsigned reg)
 {
@@ -97,14 +92,6 @@ static void flags_load(struct native_code *k)
     bytes3(k, 0x66, 0x8b, 0x80 | HOST_RAX << 3 | HOST_RDI);
     e32(k, (uint32_t)offsetof(struct x86_cpu, arith));
     e8(k, 0x9e);
-}
-
-/* ldmxcsr (/2) or stmxcsr (/3) of the guest's */
-static void mxcsr_move(struct native_code *k, unsigned ext)
-{
-    e8(k, 0x0f);
-    e8(k, 0xae);
-    e_field(k, ext, mxcsr_off());
 }
 
 /* ldmxcsr [rip + x]: the host's own value, which follows the thunk. Returns where x stands. */
@@ -267,23 +254,12 @@ static void store_operands(struct native_code *k, const struct native_form *f,
 void native_emit_vector(struct native_code *k, const struct native_form *f,
                         const struct x86_insn *in)
 {
-    bool fp = in->desc->flags & X86_F_FP_MXCSR;
-    unsigned fixup = 0;
-
     load_operands(k, f, in);
-    if (fp)
-        mxcsr_move(k, 2);
     op_itself(k, f);
-    if (fp) {
-        mxcsr_move(k, 3);
-        fixup = mxcsr_host(k);
-    }
     store_operands(k, f, in);
     if (f->vex)
         bytes3(k, 0xc5, 0xf8, 0x77); /* vzeroupper */
     e8(k, 0xc3);
-    if (fp)
-        mxcsr_host_value(k, fixup);
 }
 
 void native_emit_x87(struct native_code *k, const struct native_form *f, const struct x86_insn *in)

@@ -58,6 +58,7 @@ static void run_ignoring_pending(struct x86_cpu *c, const struct native_thunk *t
 
 static void execute(struct x86_cpu *c, const struct native_thunk *t, void *mem)
 {
+    memcpy(c->native->fx, c->xsave, XS_MXCSR); /* AMD: FXSAVE writes pointers only with ES set */
     set_mxcsr(c, t);
     if (unlikely(xs_fsw(c) & FSW_ES))
         run_ignoring_pending(c, t, mem);
