@@ -15,6 +15,9 @@ static int get_all(struct vm *vm, struct error *err)
         r = vm->engine->state_get(&vm->vcpus[i], err);
     if (r == 0 && vm->engine->chips_get)
         r = vm->engine->chips_get(vm, err);
+    uint64_t now = vm->isa->host_counter();
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        vm->isa->freeze_time(vm->vcpus[i].cpu, now);
     return r;
 }
 

@@ -199,8 +199,17 @@ static int reset_machine(struct vm *vm, struct error *err)
     return r < 0 ? r : put_all(vm, err);
 }
 
+static void thaw_all(struct vm *vm)
+{
+    uint64_t now = vm->isa->host_counter();
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        vm->isa->thaw_time(vm->vcpus[i].cpu, now);
+}
+
 int vm_start(struct vm *vm, bool resumed, struct error *err)
 {
+    if (resumed)
+        thaw_all(vm);
     int r = resumed ? put_all(vm, err) : reset_machine(vm, err);
     if (r < 0)
         return r;
