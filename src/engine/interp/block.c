@@ -14,7 +14,7 @@
 #include "vm/exclusive.h"
 #include "vm/vm.h"
 
-#define ARENA_SIZE ((size_t)192 << 20)
+#define ARENA_SIZE ((size_t)5 << 20)
 
 static size_t block_bytes(unsigned nops)
 {
