@@ -206,11 +206,18 @@ static void thaw_all(struct vm *vm)
         vm->isa->thaw_time(vm->vcpus[i].cpu, now);
 }
 
-int vm_start(struct vm *vm, bool resumed, struct error *err)
+int vm_prepare(struct vm *vm, bool resumed, struct error *err)
 {
     if (resumed)
         thaw_all(vm);
     int r = resumed ? put_all(vm, err) : reset_machine(vm, err);
+    vm->prepared = r == 0;
+    return r;
+}
+
+int vm_start(struct vm *vm, bool resumed, struct error *err)
+{
+    int r = vm->prepared ? 0 : vm_prepare(vm, resumed, err);
     if (r < 0)
         return r;
     vm->start_ns = mono_ns();
