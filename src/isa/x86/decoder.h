@@ -41,9 +41,7 @@ struct decoder {
     unsigned size_row; /* of the operand and address size tables: 0, 1, 2 = 16, 32, 64 */
     unsigned size_ctx; /* column of the operand type table */
     unsigned addrsize;
-    unsigned rex;
-    unsigned r, x, b;     /* 0 or 8: register extensions of REX or VEX */
-    unsigned w;           /* 0 or 1: REX.W or VEX.W */
+    unsigned rex;         /* as written, or made of VEX's bits; 0: none */
     unsigned vex_l, vvvv; /* vvvv: as register number */
     unsigned opcode, modrm;
     unsigned seg, index, mem;
@@ -73,6 +71,27 @@ HOT int64_t fetch_signed(struct decoder *d, unsigned size)
     memcpy(&v, d->pos, 8);
     d->pos += size;
     return (int64_t)(v << shift) >> shift;
+}
+
+/* Register extensions: 0 or 8. */
+HOT unsigned rex_r(const struct decoder *d)
+{
+    return d->rex << 1 & 8;
+}
+
+HOT unsigned rex_x(const struct decoder *d)
+{
+    return d->rex << 2 & 8;
+}
+
+HOT unsigned rex_b(const struct decoder *d)
+{
+    return d->rex << 3 & 8;
+}
+
+HOT unsigned rex_w(const struct decoder *d)
+{
+    return d->rex >> 3 & 1;
 }
 
 HOT unsigned offset(const struct decoder *d)

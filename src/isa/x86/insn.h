@@ -70,16 +70,18 @@ struct x86_operand {
     uint8_t kind;   /* enum x86_opkind */
     uint8_t reg;    /* register number; a GPR of size 1 may be 16..19 = AH CH DH BH */
     uint8_t access; /* enum x86_access */
-    uint16_t size; /* bytes the instruction uses of the register or memory (a scalar's XMM: 4 or 8);
-                      bytes encoded of an immediate; 0: no access or decided at run time (XSAVE) */
+    /* Bytes the instruction uses of the register or memory (4 or 8 of a scalar's XMM; whether the
+     * rest of the register is kept is the instruction's matter); bytes encoded of an immediate;
+     * 0: not accessed, or decided at run time (XSAVE). */
+    uint16_t size;
 };
 
 struct x86_insn {
     const struct x86_opdesc *desc;
-    int64_t disp; /* sign-extended; for moffs the absolute address, zero-extended */
-    uint64_t imm,
-        imm2;        /* extended to 64 bits as the instruction needs; imm2: ENTER level, selector */
-    uint16_t iclass; /* enum x86_iclass */
+    int64_t disp;             /* sign-extended; for moffs the absolute address, zero-extended */
+    uint64_t imm;             /* extended to 64 bits as the instruction needs */
+    uint64_t imm2;            /* ENTER's level, a far pointer's selector */
+    uint16_t iclass;          /* enum x86_iclass */
     uint16_t prefixes;        /* enum x86_prefix */
     uint8_t len;              /* 1..15 */
     uint8_t mode;             /* enum x86_mode */
@@ -93,10 +95,9 @@ struct x86_insn {
     uint8_t vex_l, vex_w, vex_pp, vex_vvvv; /* vvvv as a register number */
     uint8_t modrm, sib;
     bool has_modrm, has_sib;
-    /* Where the parts stand, as byte offsets from the start; 0 when absent (opcode_off never is,
-     * unless there are no prefixes). opcode_off is the byte `opcode`, after all escapes; escape_off
-     * is the first byte after the legacy prefixes and REX: an escape, a VEX prefix or the opcode.
-     */
+    /* Where the parts stand, as byte offsets from the start; the last three are 0 when absent.
+     * escape_off is the first byte after legacy prefixes and REX: an escape, a VEX prefix or the
+     * opcode; opcode_off is the byte `opcode`, after all of them. */
     uint8_t escape_off, opcode_off, modrm_off, disp_off, imm_off;
     uint8_t disp_size, imm_size; /* bytes encoded; imm_size is the sum of both immediates */
     uint8_t nops;
