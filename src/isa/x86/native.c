@@ -60,6 +60,7 @@ static void find_features(struct x86_native *n)
 
     __asm__ volatile("fxsave64 %0" : "=m"(fx));
     memcpy(&n->mxcsr_mask, fx + XS_MXCSR_MASK, sizeof(n->mxcsr_mask));
+    n->x87_tracks = native_probe_x87_tracks();
     if (!n->mxcsr_mask)
         n->mxcsr_mask = 0xffbf; /* [SDM 1 11.6.6] */
 }
@@ -263,6 +264,21 @@ static bool uses_x87(const struct x86_insn *in)
     return false;
 }
 
+/* The quick form on top of the full one. */
+static int emit_window(struct x86_native *n, struct native_thunk *t, const struct native_form *f,
+                       const struct x86_insn *in)
+{
+    struct native_code k = {.len = 0};
+
+    if (!native_emit_window(&k, f, in, t))
+        return 0;
+    t->window = execmem_add(&n->code, k.bytes, k.len, 16);
+    if (!t->window)
+        return -ENOSPC;
+    t->run = native_run_window;
+    return 0;
+}
+
 /* Make host code for it; 0, or -ENOSPC when the buffer is full. */
 static int emit(struct x86_native *n, struct native_thunk *t, const struct native_form *f,
                 const struct x86_insn *in)
@@ -284,7 +300,7 @@ static int emit(struct x86_native *n, struct native_thunk *t, const struct nativ
     if (in->iclass == X86_I_VCVTPS2PH)
         t->flags |= NT_HALF;
     t->run = x87 ? native_run_x87 : native_vector_runner(t);
-    return 0;
+    return in->desc->flags & X86_F_X87 ? emit_window(n, t, f, in) : 0;
 }
 
 /* A handler in C wins over the host's own instruction. False: neither exists. */

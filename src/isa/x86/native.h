@@ -35,6 +35,7 @@ typedef void x86_native_fn(struct x86_cpu *c, const struct native_thunk *t, gva_
 
 struct native_thunk {
     x86_native_fn *run;
+    void *window;          /* x87: the quick thunk (native_window.c), or NULL */
     void *code;            /* the thunk; NULL for handlers in C */
     uint64_t op_addr;      /* where the instruction stands in it: what the host's x87 FIP shows */
     uint32_t cr0_bad;      /* any of these CR0 bits set, */
@@ -51,6 +52,9 @@ struct native_thunk {
     uint8_t opcode; /* of handlers that serve several */
     uint8_t modrm;
     uint16_t fop, host_fop; /* x87 opcode as the guest should see it, and as the thunk has it */
+    uint16_t cc;            /* window: condition codes it sets */
+    uint8_t full, empty;    /* window: ST(i) that must be so */
+    uint8_t pops;
 };
 
 /* One per vCPU, touched by its thread only. */
