@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "isa/x86/access.h"
 #include "isa/x86/decode.h"
@@ -284,6 +285,31 @@ static void test_protected_mode(void **state)
     guest_destroy(g);
 }
 
+/* vpgatherdd xmm1, fs:[eax + xmm2*4], xmm3 in 32-bit code: offsets wrap below the segment base. */
+static void test_gather_in_segment(void **state)
+{
+    static const int32_t index[4] = {0, 1, -1, 5};
+    struct guest *g = fresh();
+    uint8_t *low =
+        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+    (void)state;
+    assert_ptr_not_equal(low, MAP_FAILED);
+    for (unsigned i = 0; i < 8; i++)
+        low[4 * i] = (uint8_t)(i + 1);
+    g->mem = (uintptr_t)low;
+    g->mem_size = 8192;
+    g->c->code_mode = 32;
+    g->c->seg[SEG_FS].base = (uintptr_t)low - 0x1000;
+    g->c->gpr[RAX] = 0x1004;
+    memcpy(g->c->xsave + XS_XMM + 32, index, 16);
+    memset(g->c->xsave + XS_XMM + 48, 0xff, 16);
+    assert_int_equal(run_mode(g, X86_MODE_32, "\x64\xc4\xe2\x61\x90\x0c\x90", 7), -1);
+    assert_memory_equal(g->c->xsave + XS_XMM + 16, "\2\0\0\0\3\0\0\0\1\0\0\0\7\0\0\0", 16);
+    munmap(low, 8192);
+    guest_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_xsetbv),
         cmocka_unit_test(test_sanitize),
         cmocka_unit_test(test_protected_mode),
+        cmocka_unit_test(test_gather_in_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
