@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "isa/x86/mmu.h"
+#include "isa/x86/op.h"
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 
@@ -14,10 +15,22 @@ static struct softmmu *mmu_of(const struct x86_cpu *c)
     return c->slow_opaque;
 }
 
+/*
+ * Was it a stack reference? Operands know their segment; what an instruction pushes or pops is near
+ * rSP (the farthest: ENTER's frame).
+ */
+static bool by_stack_segment(const struct x86_cpu *c, gva_t va)
+{
+    const struct x86_op *op = c->op;
+    if (va - c->gpr[RSP] + 0x10000 < 0x20000)
+        return true;
+    return op && (op->flags & (OP_MEM0 | OP_MEM1)) && op->seg == SEG_SS;
+}
+
 static _Noreturn void fault(struct x86_cpu *c, gva_t va, const struct x86_walk *w)
 {
-    if (w->noncanonical)
-        x86_raise_gp(c, 0);
+    if (w->noncanonical) /* [SDM 3A 6.15, interrupts 12 and 13] */
+        x86_raise_error(c, by_stack_segment(c, va) ? VEC_SS : VEC_GP, 0);
     x86_raise_pf(c, va, w->error);
 }
 

@@ -36,7 +36,7 @@ EXEC(mov_seg)
             x86_raise(c, VEC_UD);
         x86_load_data_seg(c, op->imm2, sel);
         if (op->imm2 == SEG_SS)
-            x86_hold_interrupts(c);
+            x86_hold_interrupts(c, X86_SHADOW_SS);
         return end_block(c, op);
     }
     put_word(c, op, c->seg[op->imm2].sel);
@@ -62,7 +62,7 @@ EXEC(pop_seg)
     x86_load_data_seg(c, op->imm2, sel);
     set_rsp(c, rsp);
     if (op->imm2 == SEG_SS)
-        x86_hold_interrupts(c);
+        x86_hold_interrupts(c, X86_SHADOW_SS);
     return end_block(c, op);
 }
 EXEC_ANY(POP_SEG, pop_seg);

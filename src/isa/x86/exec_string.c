@@ -114,9 +114,16 @@ static u64 movs_run(struct x86_cpu *c, const struct x86_op *op, unsigned size)
     return n;
 }
 
+/* Many elements at once: forward, in 64-bit code, and without a trap after each of them. */
+static bool may_run(const struct x86_cpu *c, const struct x86_op *op)
+{
+    return (op->flags & (OP_REP | OP_REPNE)) && !(op->flags & OP_LEGACY) &&
+           !(c->rflags & (FL_DF | FL_TF));
+}
+
 EXEC(movs)
 {
-    if ((op->flags & (OP_REP | OP_REPNE)) && !(op->flags & OP_LEGACY) && !(c->rflags & FL_DF)) {
+    if (may_run(c, op)) {
         for (;;) {
             u64 n = movs_run(c, op, op->size);
             if (n == 0)
@@ -163,7 +170,7 @@ static u64 stos_run(struct x86_cpu *c, const struct x86_op *op, unsigned size)
 
 EXEC(stos)
 {
-    if ((op->flags & (OP_REP | OP_REPNE)) && !(op->flags & OP_LEGACY) && !(c->rflags & FL_DF)) {
+    if (may_run(c, op)) {
         u64 n = stos_run(c, op, op->size);
         if (n) {
             advance(c, op, RDI, (int64_t)(n * op->size));
