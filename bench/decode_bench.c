@@ -1,7 +1,7 @@
 /*
- * Nanoseconds an instruction, x86_decode() beside Zydis, over the executable sections of an ELF file:
- * decode_bench [FILE]; without a file the C library. The code is taken in pieces, of each the least
- * time of some rounds counts, so that a busy machine disturbs little.
+ * Nanoseconds an instruction, x86_decode() beside Zydis, over the executable sections of an ELF
+ * file: decode_bench [FILE]; without a file the C library. The code is taken in pieces, of each the
+ * least time of some rounds counts, so that a busy machine disturbs little.
  */
 #include <Zydis/Zydis.h>
 #include <elf.h>
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
         ours += time_piece(decode_ours, &piece, NULL, &our_ns);
         theirs += time_piece(decode_zydis, &piece, &decoder, &their_ns);
     }
-    printf("decode ns/instruction: doppel %.1f  zydis %.1f  (%zu KiB of code)\n",
-           our_ns / (double)ours, their_ns / (double)theirs, code.size >> 10);
+    printf("BENCH decode %.1f ns\nBENCH decode-zydis %.1f ns\n", our_ns / (double)ours,
+           their_ns / (double)theirs);
     return 0;
 }

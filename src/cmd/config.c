@@ -4,6 +4,7 @@
 #include "cmd/config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,52 +79,6 @@ int config_defaults(struct config *c, struct error *err)
     return r;
 }
 
-static int disk_word(struct blk_options *o, const char *word, const char *spec, struct error *err)
-{
-    static const struct {
-        const char *word;
-        enum blk_cache cache;
-    } modes[] = {{"cache=writeback", BLK_CACHE_WRITEBACK},
-                 {"cache=none", BLK_CACHE_NONE},
-                 {"cache=unsafe", BLK_CACHE_UNSAFE}};
-    if (strcmp(word, "ro") == 0) {
-        o->readonly = true;
-        return 0;
-    }
-    if (strcmp(word, "format=raw") == 0) {
-        o->format = "raw";
-        return 0;
-    }
-    for (unsigned i = 0; i < ARRAY_SIZE(modes); i++) {
-        if (strcmp(word, modes[i].word) == 0) {
-            o->cache = modes[i].cache;
-            return 0;
-        }
-    }
-    return error_set(err, EINVAL,
-                     "\"%s\" in --disk %s is none of ro, format=raw, cache=writeback, cache=none, "
-                     "cache=unsafe",
-                     word, spec);
-}
-
-/* Cuts the specification's copy in place: the path stays at its start. */
-static int parse_disk(char *text, const char *spec, struct blk_options *o, struct error *err)
-{
-    char *rest = strchr(text, ',');
-    *o = (struct blk_options){.path = text};
-    while (rest) {
-        char *word = rest + 1;
-        *rest = 0;
-        rest = strchr(word, ',');
-        if (rest)
-            *rest = 0;
-        int r = disk_word(o, word, spec, err);
-        if (r < 0)
-            return r;
-    }
-    return *text ? 0 : error_set(err, EINVAL, "--disk needs a file name");
-}
-
 int config_to_pc(struct config *c, struct pc_config *out, struct error *err)
 {
     *out = (struct pc_config){.kernel = c->kernel,
@@ -141,9 +96,12 @@ int config_to_pc(struct config *c, struct pc_config *out, struct error *err)
             return error_set(err, ENOMEM, "there is no memory for the configuration");
         free(c->disk_path[i]);
         c->disk_path[i] = copy;
-        r = parse_disk(copy, c->disk[i], &out->disk[i], err);
+        r = blk_options_parse(&out->disk[i], copy, err);
     }
-    for (unsigned i = 0; i < c->nnets && r == 0; i++)
+    for (unsigned i = 0; i < c->nnets && r == 0; i++) {
         r = net_options_parse(&out->net[i], c->net[i], err);
+        snprintf(c->mac_seed[i], sizeof(c->mac_seed[i]), "%s/net%u", c->name, i);
+        out->net[i].mac_seed = c->mac_seed[i];
+    }
     return r;
 }

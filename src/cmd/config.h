@@ -19,6 +19,7 @@ struct config {
     char *disk_path[PC_MAX_DISKS]; /* config_to_pc()'s: the specification, cut */
     unsigned ndisks;
     char *net[PC_MAX_NETS]; /* "user...", "tap=NAME", "none" */
+    char mac_seed[PC_MAX_NETS][80]; /* config_to_pc()'s: the machine's name and the card's number */
     unsigned nnets;
     uint64_t cpus, memory;
     char *console, *engine, *save_on_exit, *stats;

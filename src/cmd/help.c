@@ -22,7 +22,7 @@ static void list(void)
 
 int cmd_help(int argc, char **argv)
 {
-    static char help[] = "--help";
+    char help[] = "--help";
     if (argc < 2) {
         list();
         return STATUS_OK;

@@ -25,6 +25,7 @@ struct machine {
     struct chr_backend *console;
     struct signals signals;
     struct error err;
+    char why[256]; /* the engine choice, in one line */
 };
 
 static void menu(void *opaque, char key)
@@ -55,15 +56,6 @@ static void on_signal(void *opaque, int signo)
     vm_end_request(&m->vm, VM_QUIT);
 }
 
-static int choose_engine(struct machine *m, const struct engine_ops **out)
-{
-    char why[256];
-    int r = engine_choose(m->cfg->engine, out, why, sizeof(why), &m->err);
-    if (r == 0 && strcmp(m->cfg->engine, "auto") == 0)
-        log_info("%s", why);
-    return r;
-}
-
 static int build(struct machine *m, struct state_in *from)
 {
     struct vm_params p = {.name = m->cfg->name,
@@ -73,7 +65,7 @@ static int build(struct machine *m, struct state_in *from)
                           .no_reboot = m->cfg->no_reboot};
     int r = config_to_pc(m->cfg, &m->pc, &m->err);
     if (r == 0)
-        r = choose_engine(m, &p.engine);
+        r = engine_choose(m->cfg->engine, &p.engine, m->why, sizeof(m->why), &m->err);
     if (r < 0)
         return r;
     r = vm_init(&m->vm, &p, &m->err);
@@ -83,6 +75,8 @@ static int build(struct machine *m, struct state_in *from)
         return r;
     m->console->menu = menu;
     m->console->menu_opaque = m;
+    m->console->menu_help = "  Ctrl-A s  save the machine (--save-on-exit) and end it\r\n"
+                            "  Ctrl-A p  press the power button\r\n";
     r = signals_watch(&m->signals, m->vm.loop, on_signal, m, &m->err);
     if (r == 0 && from)
         r = vm_load(&m->vm, from, &m->err);
@@ -149,6 +143,10 @@ int machine_main(struct config *c, struct state_in *from)
     signals_block();
     int status = STATUS_USAGE;
     int r = build(m, from);
+    if (r == 0)
+        r = vm_prepare(&m->vm, from != NULL, &m->err);
+    if (r == 0 && strcmp(c->engine, "auto") == 0)
+        log_info("%s", m->why);
     if (r == 0)
         r = vm_start(&m->vm, from != NULL, &m->err);
     if (r == 0)

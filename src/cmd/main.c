@@ -1,8 +1,10 @@
 /*
  * The doppel program: finds the subcommand.
  */
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/parse.h"
@@ -29,8 +31,20 @@ static int unknown(const char *name)
     return STATUS_USAGE;
 }
 
+/* A closed standard descriptor would be taken by the first file or socket we open. */
+static bool open_standard_fds(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!open_standard_fds())
+        return STATUS_USAGE;
     if (argc < 2) {
         cmd_help(1, argv);
         return STATUS_USAGE;

@@ -15,13 +15,18 @@ struct option_desc {
     int (*apply)(void *target, const char *value, struct error *err);
 };
 
+struct option_table {
+    const struct option_desc *options;
+    unsigned n;
+};
+
 /*
  * Parse argv[1..]; `target` goes to apply. One word that is no option may follow ("IMAGE", "FILE")
  * and is returned in *operand when that is not NULL. -EINVAL with a sentence; --help gives 1.
  */
-int options_parse(int argc, char **argv, const struct option_desc *table, unsigned n, void *target,
+int options_parse(int argc, char **argv, const struct option_table *table, void *target,
                   const char **operand, struct error *err) must_check;
 /* The table as help text on standard output. */
-void options_help(const struct option_desc *table, unsigned n);
+void options_help(const struct option_table *table);
 
 #endif

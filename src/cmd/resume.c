@@ -20,7 +20,7 @@ static void help(void)
         "made of stands in the file; its disks must be where they were, unchanged.\n"
         "\n"
         "Options:");
-    options_help(resume_options, resume_noptions);
+    options_help(&resume_options);
 }
 
 static int open_state(const char *path, int *fd, struct state_in **in, struct error *err)
@@ -58,7 +58,7 @@ int cmd_resume(int argc, char **argv)
     struct error err = {0};
     const char *path = NULL;
     int status = STATUS_USAGE;
-    int r = options_parse(argc, argv, resume_options, resume_noptions, &c, &path, &err);
+    int r = options_parse(argc, argv, &resume_options, &c, &path, &err);
     if (r == 0 && !path)
         r = error_set(&err, EINVAL, "resume needs the file of a saved machine; see --help");
     if (r == 1) {

@@ -18,7 +18,7 @@ static void help(void)
          "IMAGE is a disk, as with --disk IMAGE.\n"
          "\n"
          "Options:");
-    options_help(run_options, run_noptions);
+    options_help(&run_options);
     puts("\n"
          "Keys at the terminal: Ctrl-A x ends the machine, Ctrl-A h shows all.\n"
          "\n"
@@ -37,7 +37,7 @@ int cmd_run(int argc, char **argv)
     struct error err = {0};
     const char *image = NULL;
     int status = STATUS_USAGE;
-    int r = options_parse(argc, argv, run_options, run_noptions, &c, &image, &err);
+    int r = options_parse(argc, argv, &run_options, &c, &image, &err);
     if (r == 1) {
         help();
         status = STATUS_OK;

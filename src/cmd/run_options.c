@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "board/pc/layout.h"
 
 #define STRING_OPTION(field)                                                                       \
     static int set_##field(void *target, const char *value, struct error *err)                     \
@@ -47,13 +48,20 @@ static int set_engine(void *target, const char *value, struct error *err)
 static int set_cpus(void *target, const char *value, struct error *err)
 {
     struct config *c = target;
-    return parse_uint(value, "number of CPUs", 1, VM_MAX_VCPUS, &c->cpus, err);
+    struct error why = {0};
+    if (parse_uint(value, "number", 1, VM_MAX_VCPUS, &c->cpus, &why) < 0)
+        return error_set(err, EINVAL, "--cpus takes a number from 1 to %d, not '%s'", VM_MAX_VCPUS,
+                         value);
+    return 0;
 }
 
 static int set_memory(void *target, const char *value, struct error *err)
 {
     struct config *c = target;
-    return parse_size(value, "memory size", &c->memory, err);
+    int r = parse_size(value, "memory size", &c->memory, err);
+    if (r == 0 && (c->memory < PC_RAM_MIN || c->memory > PC_RAM_MAX))
+        r = error_set(err, EINVAL, "--memory takes a size from 32M to 16G, not '%s'", value);
+    return r;
 }
 
 static int set_no_reboot(void *target, const char *value, struct error *err)
@@ -82,7 +90,7 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
         "stats", "FILE", "write what the machine did as JSON when it ends", set_stats              \
     }
 
-const struct option_desc run_options[] = {
+static const struct option_desc run_list[] = {
     {"kernel", "FILE", "bzImage, vmlinux, PVH or multiboot ELF", set_kernel},
     {"initrd", "FILE", "initial RAM disk; for multiboot, the module", set_initrd},
     {"append", "STRING", "kernel command line", set_append},
@@ -99,7 +107,7 @@ const struct option_desc run_options[] = {
     SAVE,
     STATS,
 };
-const unsigned run_noptions = ARRAY_SIZE(run_options);
+const struct option_table run_options = {run_list, ARRAY_SIZE(run_list)};
 
-const struct option_desc resume_options[] = {CONSOLE, ENGINE, SAVE, STATS};
-const unsigned resume_noptions = ARRAY_SIZE(resume_options);
+static const struct option_desc resume_list[] = {CONSOLE, ENGINE, SAVE, STATS};
+const struct option_table resume_options = {resume_list, ARRAY_SIZE(resume_list)};

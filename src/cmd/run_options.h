@@ -8,9 +8,6 @@
 #include "cmd/options.h"
 
 /* Target: struct config. */
-extern const struct option_desc run_options[];
-extern const unsigned run_noptions;
-extern const struct option_desc resume_options[];
-extern const unsigned resume_noptions;
+extern const struct option_table run_options, resume_options;
 
 #endif

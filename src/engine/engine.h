@@ -19,12 +19,12 @@ struct vm;
 struct vcpu;
 
 enum vm_exit_reason {
-    EXIT_MMIO,        /* guest touched no memory slot: complete it, then run again */
-    EXIT_PIO,         /* port I/O */
-    EXIT_HALT,        /* nothing to do until a request bit is set */
-    EXIT_HYPERCALL,   /* not claimed by the engine */
-    EXIT_DEBUG,       /* breakpoint or single step for the debugger */
-    EXIT_SHUTDOWN,    /* triple fault: the machine resets */
+    EXIT_MMIO,      /* guest touched no memory slot: complete it, then run again (before parking) */
+    EXIT_PIO,       /* port I/O; the same */
+    EXIT_HALT,      /* nothing to do until a request bit is set */
+    EXIT_HYPERCALL, /* not claimed by the engine */
+    EXIT_DEBUG,     /* breakpoint or single step for the debugger */
+    EXIT_SHUTDOWN,  /* triple fault: the machine resets */
     EXIT_INTERRUPTED, /* a request bit is set */
     EXIT_FAILED,      /* the engine cannot go on; `error` says why; stops this VM only */
 };
@@ -34,8 +34,8 @@ struct vm_exit {
     union {
         struct {
             gpa_t addr;
-            uint8_t *data; /* `size` bytes, engine-owned, little-endian; reads fill it */
-            uint32_t size; /* of one access */
+            uint8_t *data;  /* `size` bytes, engine-owned, little-endian; reads fill it */
+            uint32_t size;  /* of one access */
             uint32_t count; /* PIO string: repetitions; MMIO: 1 */
             bool write;
         } io;
@@ -59,7 +59,8 @@ struct engine_ops {
     /* Called once by vm_create(), after memory slots exist and before vCPUs. */
     int (*vm_init)(struct vm *vm, struct error *err);
     void (*vm_destroy)(struct vm *vm);
-    /* Called for each vCPU by vm_create(), on the creating thread; vcpu->cpu exists and is reset. */
+    /* Called for each vCPU by vm_create(), on the creating thread; vcpu->cpu exists and is reset.
+     */
     int (*vcpu_init)(struct vcpu *v, struct error *err);
     void (*vcpu_destroy)(struct vcpu *v);
 
@@ -75,7 +76,8 @@ struct engine_ops {
     int (*state_get)(struct vcpu *v, struct error *err);
     /* vcpu->cpu was changed (reset, load): make the engine's copy true. vCPU parked. */
     int (*state_put)(struct vcpu *v, struct error *err);
-    /* Once a VM: the interrupt chips that live in the engine <-> our models. NULL without IRQCHIP. */
+    /* Once a VM: the interrupt chips that live in the engine <-> our models. NULL without IRQCHIP.
+     */
     int (*chips_get)(struct vm *vm, struct error *err);
     int (*chips_put)(struct vm *vm, struct error *err);
 
@@ -84,7 +86,8 @@ struct engine_ops {
     /* Turn dirty logging on or off, and collect: bit i of `bitmap` = page i of slot `slot`. */
     int (*dirty_log)(struct vm *vm, bool on, struct error *err);
     int (*dirty_collect)(struct vm *vm, unsigned slot, uint64_t *bitmap, struct error *err);
-    /* Host-side write into a page that holds decoded code. Any thread. NULL where hardware copes. */
+    /* Host-side write into a page that holds decoded code. Any thread. NULL where hardware copes.
+     */
     void (*code_changed)(struct vm *vm, gpa_t page);
 
     /* With ENGINE_CAP_IRQCHIP: raise GSI lines and send MSIs. Any thread. */
@@ -97,7 +100,8 @@ struct engine_ops {
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 
-/* "auto", "kvm", "interp": probe and choose; the reason in one line to `why` (at least 200 bytes). */
+/* "auto", "kvm", "interp": probe and choose; the reason in one line to `why` (at least 200 bytes).
+ */
 int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,
                   struct error *err) must_check;
 

@@ -22,6 +22,11 @@ struct isa_ops {
     /* Inter-processor start-up, on the CPU's own thread: INIT, and the start message's vector. */
     void (*cpu_init)(void *cpu);
     void (*cpu_start)(void *cpu, uint8_t vector);
+    /* The host's free-running counter, and a CPU's own counter as state: freeze notes what the guest
+     * would read at `host`, thaw makes it go on from there. One `host` for all CPUs of a VM. */
+    uint64_t (*host_counter)(void);
+    void (*freeze_time)(void *cpu, uint64_t host);
+    void (*thaw_time)(void *cpu, uint64_t host);
     gva_t (*pc)(const void *cpu);
     /* One line for the failure report and the console menu. */
     void (*describe)(const void *cpu, char *buf, uint32_t len);

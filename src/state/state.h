@@ -60,7 +60,11 @@ struct state_desc {
 
 #define STATE_MEMBERS(LIST) LIST(STATE_MEMBER_S_, STATE_MEMBER_A_, STATE_MEMBER_B_, STATE_MEMBER_N_)
 
-#define STATE_KIND_(type) _Generic((type)0, bool : STATE_BOOL, default : STATE_UINT)
+/* Not _Generic: clang casts to no atomic type. */
+#define STATE_KIND_(type)                                                                          \
+    (__builtin_types_compatible_p(type, bool) || __builtin_types_compatible_p(type, _Atomic bool)  \
+         ? STATE_BOOL                                                                              \
+         : STATE_UINT)
 
 /* STATE_OWNER is the struct type, defined by STATE_DESC's user through the macro's parameter. */
 #define STATE_FIELD_S_(type, nm)                                                                   \

@@ -28,11 +28,14 @@ static void start_up(struct vm *vm, struct vcpu *v, uint32_t req)
         vm_fail(vm, "CPU %u cannot be started: %s", v->id, err.text);
 }
 
-/* Act on request bits; false: leave the thread. */
-static bool serve_requests(struct vm *vm, struct vcpu *v)
+/*
+ * Act on request bits; false: leave the thread. With `mid_io` the engine still has to finish the
+ * instruction whose access was just done: parking waits until it did.
+ */
+static bool serve_requests(struct vm *vm, struct vcpu *v, bool mid_io)
 {
-    uint32_t req =
-        vcpu_take(v, VCPU_REQ_STOP | VCPU_REQ_PAUSE | VCPU_REQ_INIT | VCPU_REQ_SIPI);
+    uint32_t pause = mid_io ? 0 : VCPU_REQ_PAUSE;
+    uint32_t req = vcpu_take(v, VCPU_REQ_STOP | pause | VCPU_REQ_INIT | VCPU_REQ_SIPI);
     if (req & VCPU_REQ_STOP)
         return false;
     if (req & (VCPU_REQ_INIT | VCPU_REQ_SIPI))
@@ -103,10 +106,12 @@ void *vm_vcpu_thread(void *arg)
     struct vcpu *v = arg;
     struct vm *vm = v->vm;
     struct vm_exit exit;
+    bool mid_io = false;
     if (v->id == 0)
         vm_milestone(vm, VM_MILESTONE_FIRST_INSTRUCTION);
-    while (serve_requests(vm, v)) {
+    while (serve_requests(vm, v, mid_io)) {
         vm->engine->run(v, &exit);
+        mid_io = exit.reason == EXIT_MMIO || exit.reason == EXIT_PIO;
         handle_exit(vm, v, &exit);
         if (exit.reason == EXIT_SHUTDOWN || exit.reason == EXIT_FAILED)
             wait_for_pause(v);

@@ -15,6 +15,9 @@ static int get_all(struct vm *vm, struct error *err)
         r = vm->engine->state_get(&vm->vcpus[i], err);
     if (r == 0 && vm->engine->chips_get)
         r = vm->engine->chips_get(vm, err);
+    uint64_t now = vm->isa->host_counter();
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        vm->isa->freeze_time(vm->vcpus[i].cpu, now);
     return r;
 }
 
@@ -88,8 +91,7 @@ static int load_section(void *opaque, const char *id, const uint8_t *body, size_
 static unsigned sections_wanted(const struct vm *vm)
 {
     unsigned n = vm->nvcpus;
-    list_for_each(l, &vm->devices)
-        n += container_of(l, struct dev, link)->cls->state != NULL;
+    list_for_each(l, &vm->devices) n += container_of(l, struct dev, link)->cls->state != NULL;
     return n;
 }
 

@@ -8,14 +8,14 @@
 
 /* Plain per-vCPU counters, written by the vCPU's thread only. */
 #define VCPU_COUNTERS(X)                                                                           \
-    X(instructions)   /* retired, where the engine counts them */                                  \
-    X(blocks)         /* decoded or translated */                                                  \
-    X(block_lookups)  /* dispatches that missed the jump cache */                                  \
+    X(instructions)  /* retired, where the engine counts them */                                   \
+    X(blocks)        /* decoded or translated */                                                   \
+    X(block_lookups) /* dispatches that missed the jump cache */                                   \
     X(tlb_fills)                                                                                   \
     X(tlb_flushes)                                                                                 \
-    X(slow_loads)     /* memory accesses that left the fast path */                                \
+    X(slow_loads) /* memory accesses that left the fast path */                                    \
     X(slow_stores)                                                                                 \
-    X(code_writes)    /* stores into pages that hold decoded code */                               \
+    X(code_writes) /* stores into pages that hold decoded code */                                  \
     X(exceptions)                                                                                  \
     X(interrupts)                                                                                  \
     X(exit_mmio)                                                                                   \
@@ -25,8 +25,8 @@
     X(exit_debug)                                                                                  \
     X(exit_interrupted)                                                                            \
     X(exit_shutdown)                                                                               \
-    X(native_thunks)  /* SIMD and x87 instructions run on the host's unit */                       \
-    X(exclusive)      /* times the world was stopped */
+    X(native_thunks) /* SIMD and x87 instructions run on the host's unit */                        \
+    X(exclusive)     /* times the world was stopped */
 
 struct vcpu_stats {
 #define VCPU_COUNTER_MEMBER(name) uint64_t name;

@@ -191,17 +191,33 @@ static int reset_machine(struct vm *vm, struct error *err)
 {
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vm->isa->cpu_reset(vm->vcpus[i].cpu);
-        vcpu_take(&vm->vcpus[i], VCPU_REQ_INTERRUPT | VCPU_REQ_INIT | VCPU_REQ_SIPI |
-                                     VCPU_REQ_NMI | VCPU_REQ_SMI);
+        vcpu_take(&vm->vcpus[i],
+                  VCPU_REQ_INTERRUPT | VCPU_REQ_INIT | VCPU_REQ_SIPI | VCPU_REQ_NMI | VCPU_REQ_SMI);
     }
     reset_devices(vm);
     int r = vm->board->boot(vm, err);
     return r < 0 ? r : put_all(vm, err);
 }
 
+static void thaw_all(struct vm *vm)
+{
+    uint64_t now = vm->isa->host_counter();
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        vm->isa->thaw_time(vm->vcpus[i].cpu, now);
+}
+
+int vm_prepare(struct vm *vm, bool resumed, struct error *err)
+{
+    if (resumed)
+        thaw_all(vm);
+    int r = resumed ? put_all(vm, err) : reset_machine(vm, err);
+    vm->prepared = r == 0;
+    return r;
+}
+
 int vm_start(struct vm *vm, bool resumed, struct error *err)
 {
-    int r = resumed ? put_all(vm, err) : reset_machine(vm, err);
+    int r = vm->prepared ? 0 : vm_prepare(vm, resumed, err);
     if (r < 0)
         return r;
     vm->start_ns = mono_ns();

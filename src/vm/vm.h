@@ -76,13 +76,13 @@ struct vm {
     /* Guarded by `lock`: */
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    unsigned nparked;       /* vCPUs waiting in the pause point */
-    unsigned pause_depth;   /* > 0: vCPUs must park */
+    unsigned nparked;     /* vCPUs waiting in the pause point */
+    unsigned pause_depth; /* > 0: vCPUs must park */
     enum vm_end end;
     uint32_t debug_value;
     struct error failure;
     bool reset_pending;
-    bool started, engine_ready;
+    bool prepared, started, engine_ready;
     _Atomic bool warned_triple;
 
     /* Stop-the-world among running vCPUs: vm/exclusive.h. */
@@ -111,6 +111,9 @@ int vm_init_engine(struct vm *vm, struct error *err) must_check;
 void vm_destroy(struct vm *vm);
 void vm_add_device(struct vm *vm, struct dev *d);
 
+/* The first half of vm_start(), for who wants to say something in between: nothing can go wrong for
+ * a reason that is the user's afterwards. */
+int vm_prepare(struct vm *vm, bool resumed, struct error *err) must_check;
 /* Reset devices and CPUs, let the board load the boot state, and start the vCPU threads.
  * `resumed`: state was loaded instead, so no reset. Returns when all threads run. */
 int vm_start(struct vm *vm, bool resumed, struct error *err) must_check;

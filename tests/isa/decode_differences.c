@@ -20,21 +20,51 @@ static bool listed(const char *names, const char *name)
 
 /* Extensions no guest is offered: our decoder says #UD. */
 static const ZydisISASet not_offered[] = {
-    ZYDIS_ISA_SET_AMD3DNOW,    ZYDIS_ISA_SET_AMD_INVLPGB, ZYDIS_ISA_SET_AMX_BF16,
-    ZYDIS_ISA_SET_AMX_INT8,    ZYDIS_ISA_SET_AMX_TILE,    ZYDIS_ISA_SET_AVX_GFNI,
-    ZYDIS_ISA_SET_AVX_VNNI,    ZYDIS_ISA_SET_CET,         ZYDIS_ISA_SET_VTX,
-    ZYDIS_ISA_SET_SVM,         ZYDIS_ISA_SET_CLZERO,      ZYDIS_ISA_SET_ENQCMD,
-    ZYDIS_ISA_SET_FMA4,        ZYDIS_ISA_SET_GFNI,        ZYDIS_ISA_SET_HRESET,
-    ZYDIS_ISA_SET_KEYLOCKER,   ZYDIS_ISA_SET_KEYLOCKER_WIDE, ZYDIS_ISA_SET_LWP,
-    ZYDIS_ISA_SET_MCOMMIT,     ZYDIS_ISA_SET_MONITORX,    ZYDIS_ISA_SET_MOVDIR,
-    ZYDIS_ISA_SET_PADLOCK_ACE, ZYDIS_ISA_SET_PADLOCK_PHE, ZYDIS_ISA_SET_PADLOCK_PMM,
-    ZYDIS_ISA_SET_PADLOCK_RNG, ZYDIS_ISA_SET_PCONFIG,     ZYDIS_ISA_SET_PKU,
-    ZYDIS_ISA_SET_PT,          ZYDIS_ISA_SET_RDPRU,       ZYDIS_ISA_SET_RTM,
-    ZYDIS_ISA_SET_SERIALIZE,   ZYDIS_ISA_SET_SGX,         ZYDIS_ISA_SET_SGX_ENCLV,
-    ZYDIS_ISA_SET_SMX,         ZYDIS_ISA_SET_SNP,         ZYDIS_ISA_SET_SSE4A,
-    ZYDIS_ISA_SET_TBM,         ZYDIS_ISA_SET_TDX,         ZYDIS_ISA_SET_TSX_LDTRK,
-    ZYDIS_ISA_SET_UINTR,       ZYDIS_ISA_SET_VAES,        ZYDIS_ISA_SET_VMFUNC,
-    ZYDIS_ISA_SET_VPCLMULQDQ,  ZYDIS_ISA_SET_WAITPKG,     ZYDIS_ISA_SET_XOP,
+    ZYDIS_ISA_SET_AMD3DNOW,
+    ZYDIS_ISA_SET_AMD_INVLPGB,
+    ZYDIS_ISA_SET_AMX_BF16,
+    ZYDIS_ISA_SET_AMX_INT8,
+    ZYDIS_ISA_SET_AMX_TILE,
+    ZYDIS_ISA_SET_AVX_GFNI,
+    ZYDIS_ISA_SET_AVX_VNNI,
+    ZYDIS_ISA_SET_CET,
+    ZYDIS_ISA_SET_VTX,
+    ZYDIS_ISA_SET_SVM,
+    ZYDIS_ISA_SET_CLZERO,
+    ZYDIS_ISA_SET_ENQCMD,
+    ZYDIS_ISA_SET_FMA4,
+    ZYDIS_ISA_SET_GFNI,
+    ZYDIS_ISA_SET_HRESET,
+    ZYDIS_ISA_SET_KEYLOCKER,
+    ZYDIS_ISA_SET_KEYLOCKER_WIDE,
+    ZYDIS_ISA_SET_LWP,
+    ZYDIS_ISA_SET_MCOMMIT,
+    ZYDIS_ISA_SET_MONITORX,
+    ZYDIS_ISA_SET_MOVDIR,
+    ZYDIS_ISA_SET_PADLOCK_ACE,
+    ZYDIS_ISA_SET_PADLOCK_PHE,
+    ZYDIS_ISA_SET_PADLOCK_PMM,
+    ZYDIS_ISA_SET_PADLOCK_RNG,
+    ZYDIS_ISA_SET_PCONFIG,
+    ZYDIS_ISA_SET_PKU,
+    ZYDIS_ISA_SET_PT,
+    ZYDIS_ISA_SET_RDPRU,
+    ZYDIS_ISA_SET_RTM,
+    ZYDIS_ISA_SET_SERIALIZE,
+    ZYDIS_ISA_SET_SGX,
+    ZYDIS_ISA_SET_SGX_ENCLV,
+    ZYDIS_ISA_SET_SMX,
+    ZYDIS_ISA_SET_SNP,
+    ZYDIS_ISA_SET_SSE4A,
+    ZYDIS_ISA_SET_TBM,
+    ZYDIS_ISA_SET_TDX,
+    ZYDIS_ISA_SET_TSX_LDTRK,
+    ZYDIS_ISA_SET_UINTR,
+    ZYDIS_ISA_SET_VAES,
+    ZYDIS_ISA_SET_VMFUNC,
+    ZYDIS_ISA_SET_VPCLMULQDQ,
+    ZYDIS_ISA_SET_WAITPKG,
+    ZYDIS_ISA_SET_XOP,
 };
 
 bool difference_not_offered(const ZydisDecodedInstruction *z)
@@ -51,8 +81,8 @@ bool difference_not_offered(const ZydisDecodedInstruction *z)
     return false;
 }
 
-/* [SDM 1 appendix A] and the instructions' pages say otherwise than Zydis, or the flags of the system
- * side are described at another level. */
+/* [SDM 1 appendix A] and the instructions' pages say otherwise than Zydis, or the flags of the
+ * system side are described at another level. */
 bool difference_flags(const struct x86_insn *in, const ZydisDecodedInstruction *z)
 {
     switch (in->iclass) {
@@ -67,8 +97,8 @@ bool difference_flags(const struct x86_insn *in, const ZydisDecodedInstruction *
     case X86_I_SHRD:
         return (in->desc->flags_write & ~X86_FL_OF) ==
                (uint8_t)((z->cpu_flags->modified & ~z->cpu_flags->undefined) & 0xff & ~X86_FL_OF);
-    case X86_I_SBB: /* defines AF */
-    case X86_I_BEXTR: /* clears CF and OF */
+    case X86_I_SBB:    /* defines AF */
+    case X86_I_BEXTR:  /* clears CF and OF */
     case X86_I_VPTEST: /* clears OF, SF, AF, PF */
     case X86_I_VTESTPS:
     case X86_I_VTESTPD:
@@ -134,7 +164,8 @@ bool difference_opsize(const struct x86_insn *in)
 {
     return in->iclass == X86_I_INVLPG || in->iclass == X86_I_NOP || in->iclass == X86_I_CLWB ||
            in->iclass == X86_I_CLFLUSHOPT || (in->nops == 0 && in->opsize == 1) ||
-           in->iclass == X86_I_INS || in->iclass == X86_I_OUTS || in->iclass == X86_I_AAM || in->iclass == X86_I_AAD || (in->prefixes & X86_P_VEX);
+           in->iclass == X86_I_INS || in->iclass == X86_I_OUTS || in->iclass == X86_I_AAM ||
+           in->iclass == X86_I_AAD || (in->prefixes & X86_P_VEX);
 }
 
 bool difference_attributes(const struct x86_insn *in, const ZydisDecodedInstruction *z)

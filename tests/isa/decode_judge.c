@@ -16,9 +16,8 @@ static const enum x86_mode modes[3] = {X86_MODE_16, X86_MODE_32, X86_MODE_64};
 
 void judge_init(struct judge *j)
 {
-    static const ZydisMachineMode machine[3] = {ZYDIS_MACHINE_MODE_LEGACY_16,
-                                                ZYDIS_MACHINE_MODE_LEGACY_32,
-                                                ZYDIS_MACHINE_MODE_LONG_64};
+    static const ZydisMachineMode machine[3] = {
+        ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_MACHINE_MODE_LONG_64};
     static const ZydisStackWidth width[3] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32,
                                              ZYDIS_STACK_WIDTH_64};
 
@@ -275,7 +274,8 @@ static bool same_flags(const struct x86_insn *in, const ZydisDecodedInstruction 
     return true;
 }
 
-/* The exception types of [SDM 2A 2.4] say which memory operands must be aligned and what MXCSR rules. */
+/* The exception types of [SDM 2A 2.4] say which memory operands must be aligned and what MXCSR
+ * rules. */
 static bool same_exceptions(const struct x86_insn *in, const ZydisDecodedInstruction *z, char *why,
                             size_t size)
 {
@@ -316,7 +316,8 @@ static bool same_attributes(const struct x86_insn *in, const ZydisDecodedInstruc
 
     CHECK("privileged", !!(flags & X86_F_PRIV), !!(z->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED));
     if (in->mem == 0)
-        CHECK("lockable", !!(flags & X86_F_LOCKABLE), !!(z->attributes & ZYDIS_ATTRIB_ACCEPTS_LOCK));
+        CHECK("lockable", !!(flags & X86_F_LOCKABLE),
+              !!(z->attributes & ZYDIS_ATTRIB_ACCEPTS_LOCK));
     if (z->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
         CHECK("branch", !!(flags & X86_F_BRANCH), 1);
     return true;
@@ -341,10 +342,10 @@ static bool same_insn(const struct x86_insn *in, const struct zydis_insn *z, cha
         return differ(why, size, "mnemonic: %s, Zydis %s", x86_iclass_name(in->iclass),
                       ZydisMnemonicGetString(z->i.mnemonic));
     return (difference_operands(in) || same_operands(in, z, why, size)) &&
-           same_offsets(in, &z->i, why, size) &&
-           same_sizes(in, &z->i, why, size) && same_flags(in, &z->i, why, size) &&
-           (difference_attributes(in, &z->i) || (same_exceptions(in, &z->i, why, size) &&
-                                                 same_attributes(in, &z->i, why, size))) &&
+           same_offsets(in, &z->i, why, size) && same_sizes(in, &z->i, why, size) &&
+           same_flags(in, &z->i, why, size) &&
+           (difference_attributes(in, &z->i) ||
+            (same_exceptions(in, &z->i, why, size) && same_attributes(in, &z->i, why, size))) &&
            (difference_feature(in, &z->i) || same_feature(in, &z->i, why, size));
 }
 

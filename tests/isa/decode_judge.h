@@ -20,8 +20,8 @@ struct judge {
 
 void judge_init(struct judge *j);
 
-/* Decodes with both and compares; prints and counts a difference. Returns the number of bytes a sweep
- * should advance: the length, or 1. */
+/* Decodes with both and compares; prints and counts a difference. Returns the number of bytes a
+ * sweep should advance: the length, or 1. */
 unsigned judge_bytes(struct judge *j, const uint8_t *bytes, size_t avail, enum x86_mode mode);
 
 /* Differences that are meant (decode_differences.c). */

@@ -1,10 +1,12 @@
 /*
  * The decoder against Zydis:
- * decode_oracle [--seed N] [--random MILLIONS] [--exhaustive 1] [--seconds S] [--report N] [FILE|DIR]...
+ * decode_oracle [--seed N] [--random MILLIONS] [--exhaustive 1] [--seconds S] [--report N]
+ * [FILE|DIR]...
  *
- * Random bytes, shaped so that every map, prefix and mode is reached, then a linear sweep through the
- * executable sections of ELF files. Without files: /usr/bin and the libraries. --seconds bounds each
- * half, for the quick suite; --exhaustive 1 adds every opcode with every ModRM byte (some minutes).
+ * Random bytes, shaped so that every map, prefix and mode is reached, then a linear sweep through
+ * the executable sections of ELF files. Without files: /usr/bin and the libraries. --seconds bounds
+ * each half, for the quick suite; --exhaustive 1 adds every opcode with every ModRM byte (some
+ * minutes).
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -121,7 +123,8 @@ static void judge_random(void)
     }
 }
 
-/* Every map, prefix, opcode, ModRM byte, REX or VEX W and L, in every mode; the rest of the bytes random. */
+/* Every map, prefix, opcode, ModRM byte, REX or VEX W and L, in every mode; the rest of the bytes
+ * random. */
 static void judge_opcode(const uint8_t *lead, unsigned n)
 {
     static const enum x86_mode modes[3] = {X86_MODE_64, X86_MODE_32, X86_MODE_16};
@@ -158,7 +161,8 @@ static void judge_exhaustive(void)
     }
     for (unsigned i = 0; i < 3 * 16; i++) {
         /* W, L, pp; vvvv absent or register 5 */
-        uint8_t tail = (uint8_t)((i & 8) << 4 | (i & 7)), lead[3] = {0xc4, 0xe1 + i / 16, tail | 0x78};
+        uint8_t tail = (uint8_t)((i & 8) << 4 | (i & 7)),
+                lead[3] = {0xc4, 0xe1 + i / 16, tail | 0x78};
 
         judge_opcode(lead, 3);
         lead[2] = tail | 0x50;

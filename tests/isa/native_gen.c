@@ -159,6 +159,8 @@ static void walk_map(bool vex, unsigned map, void (*try)(void *, const struct ge
         f.l = i >> 1 & 1;
         if (f.l && !vex)
             continue;
+        if (map == 1 && (f.opcode == 0x38 || f.opcode == 0x3a))
+            continue; /* escapes to the other maps */
         walk_modrm(f, try, opaque);
     }
 }

@@ -72,10 +72,12 @@ void terminal_enter(void)
     }
 }
 
+/* SIG_DFL explicitly: a later handler may have called this one as the one before it. */
 static void on_fatal(int sig)
 {
     chr_restore_terminal();
-    raise(sig); /* its action is the default again (SA_RESETHAND) */
+    signal(sig, SIG_DFL);
+    raise(sig);
 }
 
 static void on_stop(int sig)
@@ -118,7 +120,7 @@ static void unhandle(int sig, void (*handler)(int))
 static void install_handlers(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(fatal_signals); i++) {
-        handle(fatal_signals[i], on_fatal, (int)SA_RESETHAND | SA_ONSTACK);
+        handle(fatal_signals[i], on_fatal, SA_ONSTACK);
     }
     handle(SIGTSTP, on_stop, SA_RESTART);
     handle(SIGCONT, on_continue, SA_RESTART);

@@ -174,6 +174,14 @@ static int attach(const char *name, struct error *err)
     if (fd < 0) {
         return open_failed(err, errno);
     }
+    /* For root the kernel would make an interface up on the spot: a mistyped name must not. */
+    if (if_nametoindex(name) == 0) {
+        close(fd);
+        return error_set(err, ENODEV,
+                         "there is no tap interface '%s'; an administrator can make it with 'ip "
+                         "tuntap add %s mode tap user USER'",
+                         name, name);
+    }
     memcpy(ifr.ifr_name, name, strlen(name)); /* at most 15 characters, and a zero behind */
     if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
         int e = errno;

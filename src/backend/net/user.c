@@ -4,8 +4,8 @@
  *
  *   guest 10.0.2.15 (by DHCP), host and gateway 10.0.2.2, name server 10.0.2.3
  *
- * libslirp is not thread-safe: it runs on the loop's thread alone, in rounds (service()): feed
- * the guest's frames, report descriptors, hand over what the guest had no room for, ask what to wait
+ * libslirp is not thread-safe: it runs on the loop's thread alone, in rounds (service()): feed the
+ * guest's frames, report descriptors, hand over what the guest had no room for, ask what to wait
  * for. Frames from the guest arrive from any thread in `tx`; one that finds it full is lost, as on
  * any network, and the guest's TCP slows down.
  */

@@ -13,8 +13,7 @@
 
 static struct x86_segment segment(const struct boot_seg *s)
 {
-    return (struct x86_segment){
-        .sel = s->sel, .attr = s->attr, .limit = s->limit, .base = s->base};
+    return (struct x86_segment){.sel = s->sel, .attr = s->attr, .limit = s->limit, .base = s->base};
 }
 
 static void enter(struct x86_cpu *c, const struct boot_entry *e)
@@ -60,7 +59,9 @@ int pc_boot(struct vm *vm, struct error *err)
     if (r == 0)
         r = assign_bars(pc, err);
     if (r == 0)
-        r = acpi_load(&vm->mem, &(struct acpi_config){.ncpus = vm->nvcpus, .i8042 = true, .fw_cfg = true}, &rsdp, err);
+        r = acpi_load(&vm->mem,
+                      &(struct acpi_config){.ncpus = vm->nvcpus, .i8042 = true, .fw_cfg = true},
+                      &rsdp, err);
     if (r < 0)
         return r;
     struct boot_params_in in = {.kernel = pc->cfg.kernel,

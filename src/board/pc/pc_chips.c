@@ -147,7 +147,7 @@ static int create_fw_cfg(struct pc *pc, struct error *err)
 
 int pc_create_chips(struct pc *pc, struct error *err)
 {
-    static int (*const steps[])(struct pc *pc, struct error *err) = {
+    static int (*const steps[])(struct pc * pc, struct error * err) = {
         create_interrupt_chips, create_timers, create_rtc,        create_uart,
         create_i8042,           create_port92, create_debug_exit, create_fw_cfg,
     };

@@ -12,7 +12,11 @@
 
 static int create_bus(struct pc *pc, struct error *err)
 {
-    struct pci_host_config cfg = {.ecam_base = PC_ECAM_BASE, .ports = true};
+    struct pci_host_config cfg = {.ecam_base = PC_ECAM_BASE,
+                                  .ports = true,
+                                  .reset_read = acpi_pm_reset_read,
+                                  .reset_write = acpi_pm_reset_write,
+                                  .reset_opaque = pc->pm};
     struct dev *d;
     for (unsigned i = 0; i < PCI_INTX_LINES; i++) {
         cfg.intx[i] = pc_irq(pc, PC_GSI_PCI_FIRST + i);

@@ -1,6 +1,6 @@
 /*
  * See acpi_pm.h. The PM timer is arithmetic on the guest clock; a host timer runs only when the
- * guest wants its overflow interrupt, which comes every 2.34 s.
+ * guest wants its overflow interrupt, which comes every ten minutes.
  */
 #include "dev/timer/acpi_pm.h"
 
@@ -30,15 +30,14 @@ enum {
 #define RESET_NOW      (1u << 2)
 #define RESET_BITS     0x0eu
 
-#define TIMER_MASK 0xffffffu /* 24 bits */
-#define HALF       (UINT64_C(1) << 23)
+#define HALF (UINT64_C(1) << 31) /* of the 32-bit counter's range */
 
 static uint64_t now_ticks(const struct acpi_pm *pm)
 {
     return ticks_from_ns(guest_clock_ns(pm->dev.host->clock), ACPI_PM_HZ);
 }
 
-/* dev.lock held, as for all below. The status bit rises whenever bit 23 changes. */
+/* dev.lock held, as for all below. The status bit rises whenever bit 31 changes. */
 static void catch_up(struct acpi_pm *pm)
 {
     uint64_t carries = now_ticks(pm) / HALF;
@@ -141,10 +140,10 @@ static uint32_t read_dword(struct acpi_pm *pm, uint64_t off)
     case OFF_CONTROL:
         return pm->control | CNT_SCI_EN;
     case OFF_TIMER:
-        return now_ticks(pm) & TIMER_MASK;
+        return (uint32_t)now_ticks(pm);
     case OFF_RESET:
         return pm->reset_control;
-    default: /* OFF_GPE: no events */
+    default: /* the event block is empty */
         return 0;
     }
 }

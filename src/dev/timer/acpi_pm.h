@@ -3,8 +3,9 @@
  * general-purpose event block, and the reset register. [ACPI 6.4 4.8]
  *
  * For the FADT: PM1a_EVT_BLK = base (4 bytes), PM1a_CNT_BLK = base + 4 (2), PM_TMR_BLK = base + 8
- * (4, 24 bits count), RESET_REG = base + 12 (byte, value ACPI_PM_RESET_VALUE), GPE0_BLK = base + 16
- * (4). SMI_CMD is 0: SCI_EN is always set. _S5 is {ACPI_PM_S5_TYPE, 0, 0, 0}.
+ * (4, with TMR_VAL_EXT: 32 bits), GPE0_BLK = base + 32 (4), RESET_REG = base + 12 or port 0xcf9
+ * (byte, value ACPI_PM_RESET_VALUE). SMI_CMD is 0: SCI_EN is always set. _S5 is {ACPI_PM_S5_TYPE,
+ * ...}.
  */
 #ifndef DOPPEL_DEV_TIMER_ACPI_PM_H
 #define DOPPEL_DEV_TIMER_ACPI_PM_H
@@ -12,7 +13,7 @@
 #include "dev/dev.h"
 
 enum {
-    ACPI_PM_LEN = 20,
+    ACPI_PM_LEN = 36,
     ACPI_PM_HZ = 3579545,
     ACPI_PM_S5_TYPE = 5,
     ACPI_PM_RESET_VALUE = 6, /* also what kernels write to port 0xcf9 */

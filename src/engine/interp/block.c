@@ -14,7 +14,7 @@
 #include "vm/exclusive.h"
 #include "vm/vm.h"
 
-#define ARENA_SIZE ((size_t)192 << 20)
+#define ARENA_SIZE ((size_t)5 << 20)
 
 static size_t block_bytes(unsigned nops)
 {
@@ -23,8 +23,8 @@ static size_t block_bytes(unsigned nops)
 
 static void *map(size_t n)
 {
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                   0);
+    void *p =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -64,15 +64,41 @@ void block_cache_flush(struct block_cache *bc)
     memset(bc->hash, 0, HASH_ENTRIES * sizeof(bc->hash[0]));
 }
 
+/* 36 bits of epoch; when they wrap, entries with old keys must be gone. */
+static void new_epoch(struct block_cache *bc, unsigned half)
+{
+    bc->epoch[half] = (bc->epoch[half] + 1) & ((UINT64_C(1) << 36) - 1);
+    if (bc->epoch[half] == 0)
+        memset(bc->jumps, 0, JUMP_ENTRIES * sizeof(bc->jumps[0]));
+    memset(bc->pages[half], 0, sizeof(bc->pages[half]));
+}
+
+static unsigned page_bit(gva_t va)
+{
+    uint64_t page = va >> GUEST_PAGE_SHIFT;
+    return (page ^ page >> 15) & (JUMP_PAGE_SET - 1);
+}
+
+static bool page_entered(const struct block_cache *bc, gva_t va)
+{
+    unsigned bit = page_bit(va);
+    return bc->pages[va >> 63][bit / 64] >> (bit % 64) & 1;
+}
+
+static void enter_page(struct block_cache *bc, gva_t va)
+{
+    unsigned bit = page_bit(va);
+    bc->pages[va >> 63][bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
 void block_cache_unmapped(struct block_cache *bc, gva_t va, bool all)
 {
     if (all) {
-        memset(bc->jumps, 0, JUMP_ENTRIES * sizeof(bc->jumps[0]));
-        return;
+        new_epoch(bc, 0);
+        new_epoch(bc, 1);
+    } else if (page_entered(bc, va) || page_entered(bc, va - GUEST_PAGE_SIZE)) {
+        new_epoch(bc, va >> 63); /* a block of the page before may reach into this one */
     }
-    /* A block of the page before may reach into this one. */
-    for (gva_t page = va - GUEST_PAGE_SIZE, i = 0; i < 2; i++, page += GUEST_PAGE_SIZE)
-        memset(&bc->jumps[(page >> GUEST_PAGE_SHIFT & 63) << 6], 0, 64 * sizeof(bc->jumps[0]));
 }
 
 static unsigned hash_of(gpa_t gpa, uint32_t ctx)
@@ -111,8 +137,7 @@ static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uin
     return gen;
 }
 
-static void watch_page(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp,
-                                  uint32_t *gen)
+static void watch_page(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp, uint32_t *gen)
 {
     const struct mem_slot *slot = guest_mem_slot(s->mem, gpa);
     uint64_t page = (gpa - slot->base) >> GUEST_PAGE_SHIFT;
@@ -127,7 +152,7 @@ struct builder {
     struct block *b;
     const uint8_t *page; /* host bytes of the first page */
     gva_t page_va;
-    unsigned off;        /* of the next instruction in its page; may pass the end */
+    unsigned off; /* of the next instruction in its page; may pass the end */
     unsigned max_ops;
 };
 
@@ -161,8 +186,8 @@ static bool add_insn(struct builder *bu)
     struct x86_insn in;
     struct x86_op *op = &bu->b->ops[bu->b->nops];
     unsigned left = (unsigned)GUEST_PAGE_SIZE - bu->off;
-    int r = x86_decode(&in, bu->page + bu->off, left < 15 ? left : 15,
-                       (enum x86_mode)bu->c->code_mode);
+    int r =
+        x86_decode(&in, bu->page + bu->off, left < 15 ? left : 15, (enum x86_mode)bu->c->code_mode);
     if (r == -X86_D_SHORT) {
         if (bu->b->nops)
             return false; /* let it start a block of its own */
@@ -264,11 +289,15 @@ struct block *block_find(struct block_cache *bc)
     const uint8_t *p = softmmu_fetch(bc->mmu, va, &gpa);
     if (!p)
         return NULL;
+    bool enter = !(c->rip >> 63) || softmmu_fetch_global(bc->mmu, va);
     struct block *b = lookup(bc, gpa, c->exec_ctx, va);
     if (!b)
         b = decode_new(bc, p, gpa);
-    bc->jumps[jump_index(c->rip)] =
-        (struct jump){.rip = c->rip, .key = c->asid | c->exec_ctx, .block = b};
+    if (enter) {
+        enter_page(bc, va);
+        bc->jumps[jump_index(c->rip)] =
+            (struct jump){.rip = c->rip, .key = block_key(bc, c), .block = b};
+    }
     return b;
 }
 

@@ -111,7 +111,8 @@ static bool run_blocks(struct interp *it, struct x86_cpu *c)
     while (likely(!atomic_load_explicit(&c->attention, memory_order_relaxed))) {
         const struct jump *j = &it->blocks.jumps[jump_index(c->rip)];
         const struct block *b = j->block;
-        if (unlikely(j->rip != c->rip || j->key != (c->asid | c->exec_ctx) || !block_valid(b))) {
+        if (unlikely(!b || j->rip != c->rip || j->key != block_key(&it->blocks, c) ||
+                     !block_valid(b))) {
             b = block_find(&it->blocks);
             if (!b)
                 return false;
@@ -210,7 +211,8 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
         stopped_world(v);
     if (req & VCPU_REQ_NMI)
         c->nmi_pending = true;
-    if (atomic_load(&v->requests) & (VCPU_REQ_PAUSE | VCPU_REQ_STOP | VCPU_REQ_INIT | VCPU_REQ_SIPI))
+    if (atomic_load(&v->requests) &
+        (VCPU_REQ_PAUSE | VCPU_REQ_STOP | VCPU_REQ_INIT | VCPU_REQ_SIPI))
         return leave(exit, EXIT_INTERRUPTED);
     if (c->run_state == X86_WAIT_SIPI)
         return leave(exit, EXIT_HALT);

@@ -65,6 +65,8 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
         e->write = tag;
     else if (!same || e->write != tag || (flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN)))
         e->write = TLB_INVALID;
+    if (kind == ACCESS_EXEC)
+        s->exec_global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
     if (w->size > GUEST_PAGE_SIZE)
         note_large(s, va, w->size);
 }
@@ -351,8 +353,10 @@ static void flush_all(struct x86_cpu *c, bool keep_global)
 {
     struct softmmu *s = mmu_of(c);
     s->vcpu->stats.tlb_flushes++;
-    if (!keep_global)
+    if (!keep_global) {
         memset(s->space_cr3, 0xff, sizeof(s->space_cr3));
+        s->code_unmapped(s->opaque, 0, true);
+    }
     enter_space(s, true);
 }
 
@@ -447,6 +451,11 @@ const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa)
     }
     const struct mem_slot *slot = translate(s, va, ACCESS_EXEC, gpa);
     return slot ? host_of(slot, *gpa) : NULL;
+}
+
+bool softmmu_fetch_global(const struct softmmu *s, gva_t va)
+{
+    return s->exec_global[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
 }
 
 void softmmu_drop_write(struct softmmu *s, const uint8_t *host)

@@ -24,6 +24,7 @@ struct softmmu {
     struct vcpu *vcpu;
     struct guest_mem *mem;
     struct tlb tlb[X86_MMU_CTXS];
+    bool exec_global[X86_MMU_CTXS][TLB_ENTRIES]; /* the entry's page, as fetched, is global */
     /* Address spaces in use: CR3 and the number its TLB entries carry. */
     uint64_t space_cr3[SOFTMMU_SPACES];
     uint32_t space_asid[SOFTMMU_SPACES];
@@ -45,10 +46,13 @@ void softmmu_init(struct softmmu *s, struct vcpu *v, struct guest_mem *mem);
 void softmmu_flush_everything(struct softmmu *s);
 
 /*
- * Where instruction bytes at linear address `va` come from. Returns the host address of the byte and
- * its guest-physical address; NULL when it is not RAM. Raises the guest's fault.
+ * Where instruction bytes at linear address `va` come from. Returns the host address of the byte
+ * and its guest-physical address; NULL when it is not RAM. Raises the guest's fault.
  */
 const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa);
+
+/* After softmmu_fetch(va): is the page mapped globally? */
+bool softmmu_fetch_global(const struct softmmu *s, gva_t va);
 
 /* Drop write permission for the host page at `host` (world stopped, or own thread). */
 void softmmu_drop_write(struct softmmu *s, const uint8_t *host);

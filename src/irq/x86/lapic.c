@@ -1,17 +1,14 @@
 /*
- * Local APIC: its registers, by MMIO page and by MSR, and the modes of IA32_APIC_BASE.
- * [SDM 3A 11.4, 11.12]
+ * Local APIC: its registers, and the MMIO page as one door to them. [SDM 3A 11.4]
  *
- * Both doors lead to the same register numbers. The MMIO door forgives, as hardware does, and
- * records bad registers in ESR; the MSR door answers every reserved bit with #GP.
+ * The other door, x2APIC MSRs, is in lapic_msr.c; both use the same register numbers. This one
+ * forgives, as hardware does, and records bad registers in ESR.
  */
 #include "irq/x86/lapic_regs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { MSR_BASE = 0x1b, MSR_DEADLINE = 0x6e0, MSR_X2_FIRST = 0x800, MSR_X2_LAST = 0x8ff };
 
 /* Version 0x14 with six LVT entries, as KVM's; EOI suppression where the IOAPIC has an EOI register
  */
@@ -21,7 +18,7 @@ static uint32_t version(const struct lapic *l)
 }
 
 /* Bits a guest may set in each LVT entry [SDM 3A figure 11-8] */
-static uint32_t lvt_bits(unsigned lvt)
+uint32_t lapic_lvt_bits(unsigned lvt)
 {
     static const uint32_t bits[LAPIC_LVTS] = {
         [LVT_TIMER] = 0x600ff | LVT_MASKED, [LVT_THERMAL] = 0x7ff | LVT_MASKED,
@@ -31,7 +28,7 @@ static uint32_t lvt_bits(unsigned lvt)
     return bits[lvt];
 }
 
-static uint32_t svr_bits(const struct lapic *l)
+uint32_t lapic_svr_bits(const struct lapic *l)
 {
     return 0x1ff | (l->bus->directed_eoi ? SVR_SUPPRESS_EOI : 0);
 }
@@ -46,7 +43,7 @@ static uint32_t read_ldr(const struct lapic *l)
     return lapic_mode(l) == LAPIC_X2APIC ? lapic_x2apic_ldr(l) : atomic_load(&l->ldr);
 }
 
-static bool reg_read(struct lapic *l, unsigned reg, uint32_t *val)
+bool lapic_reg_read(struct lapic *l, unsigned reg, uint32_t *val)
 {
     switch (reg) {
     case REG_ID:
@@ -114,14 +111,14 @@ static void mask_lvts(struct lapic *l)
 
 static void write_svr(struct lapic *l, uint32_t val)
 {
-    atomic_store(&l->svr, val & svr_bits(l));
+    atomic_store(&l->svr, val & lapic_svr_bits(l));
     if (!(val & SVR_ENABLE))
         mask_lvts(l);
 }
 
 static void write_lvt(struct lapic *l, unsigned lvt, uint32_t val)
 {
-    val &= lvt_bits(lvt);
+    val &= lapic_lvt_bits(lvt);
     if (!(atomic_load(&l->svr) & SVR_ENABLE))
         val |= LVT_MASKED;
     if (lvt == LVT_TIMER)
@@ -131,7 +128,7 @@ static void write_lvt(struct lapic *l, unsigned lvt, uint32_t val)
 }
 
 /* Registers that both doors write alike. */
-static bool reg_write(struct lapic *l, unsigned reg, uint32_t val)
+bool lapic_reg_write(struct lapic *l, unsigned reg, uint32_t val)
 {
     switch (reg) {
     case REG_TPR:
@@ -184,7 +181,7 @@ static bool mmio_reg_read(struct lapic *l, unsigned reg, uint32_t *val)
         *val = (uint32_t)(l->icr >> 32);
         return true;
     default:
-        return reg_read(l, reg, val);
+        return lapic_reg_read(l, reg, val);
     }
 }
 
@@ -222,7 +219,7 @@ static bool mmio_reg_write(struct lapic *l, unsigned reg, uint32_t val)
         lapic_send_icr(l, widen_icr(l->icr));
         return true;
     default:
-        return reg_write(l, reg, val);
+        return lapic_reg_write(l, reg, val);
     }
 }
 
@@ -249,130 +246,6 @@ enum io_status lapic_mmio_write(struct lapic *l, uint64_t off, unsigned size, ui
     if (!mmio_reg_write(l, (off & 0xfff) >> 4, (uint32_t)val))
         lapic_error(l, ESR_BAD_REGISTER);
     return IO_OK;
-}
-
-/* ---- MSRs ---- */
-
-/* Bits a WRMSR may carry; the rest is #GP. Zero for registers that must be written with zero. */
-static bool x2_writable(const struct lapic *l, unsigned reg, uint64_t *bits)
-{
-    switch (reg) {
-    case REG_TPR:
-    case REG_SELF_IPI:
-        *bits = 0xff;
-        return true;
-    case REG_EOI:
-    case REG_ESR:
-        *bits = 0;
-        return true;
-    case REG_SVR:
-        *bits = svr_bits(l);
-        return true;
-    case REG_ICR:
-        *bits = UINT64_C(0xffffffff000ccfff);
-        return true;
-    case REG_LVT ... REG_LVT + LAPIC_LVTS - 1:
-        *bits = lvt_bits(reg - REG_LVT) | 1u << 12; /* delivery status: ignored, not reserved */
-        return true;
-    case REG_TIMER_INITIAL:
-        *bits = 0xffffffff;
-        return true;
-    case REG_TIMER_DIVIDE:
-        *bits = 0xb;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool x2_write(struct lapic *l, unsigned reg, uint64_t val)
-{
-    uint64_t bits;
-
-    if (!x2_writable(l, reg, &bits) || val & ~bits)
-        return false;
-    switch (reg) {
-    case REG_ICR:
-        l->icr = val;
-        lapic_send_icr(l, val);
-        return true;
-    case REG_SELF_IPI:
-        lapic_send_icr(l, 1u << 18 | val);
-        return true;
-    default:
-        return reg_write(l, reg, (uint32_t)val);
-    }
-}
-
-static bool x2_read(struct lapic *l, unsigned reg, uint64_t *val)
-{
-    uint32_t v;
-
-    if (reg == REG_ICR) {
-        *val = l->icr;
-        return true;
-    }
-    if (!reg_read(l, reg, &v))
-        return false;
-    *val = v;
-    return true;
-}
-
-/*
- * Allowed: off to xAPIC, xAPIC to x2APIC, anything enabled to off. Anything else, and x2APIC
- * without enable, is #GP. [SDM 3A 11.12.5, figure 11-29]
- */
-static bool mode_change_ok(uint64_t old, uint64_t val)
-{
-    bool en = val & BASE_ENABLE, x2 = val & BASE_X2APIC;
-
-    if (!en)
-        return !x2;
-    if (!(old & BASE_ENABLE))
-        return !x2;
-    return x2 || !(old & BASE_X2APIC);
-}
-
-static bool write_base(struct lapic *l, uint64_t val)
-{
-    uint64_t old = atomic_load(&l->apic_base);
-
-    if (val & ~(BASE_ADDR | BASE_ENABLE | BASE_X2APIC | BASE_BSP) || !mode_change_ok(old, val))
-        return false;
-    val = (val & ~BASE_BSP) | (old & BASE_BSP); /* who booted does not change */
-    if (old & BASE_ENABLE && !(val & BASE_ENABLE))
-        lapic_take_init(l); /* it comes back as after power-up [SDM 3A 11.4.3] */
-    atomic_store(&l->apic_base, val);
-    return true;
-}
-
-bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *val)
-{
-    switch (msr) {
-    case MSR_BASE:
-        *val = atomic_load(&l->apic_base);
-        return true;
-    case MSR_DEADLINE:
-        *val = lapic_timer_deadline(l);
-        return true;
-    default:
-        return msr >= MSR_X2_FIRST && msr <= MSR_X2_LAST && lapic_mode(l) == LAPIC_X2APIC &&
-               x2_read(l, msr - MSR_X2_FIRST, val);
-    }
-}
-
-bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t val)
-{
-    switch (msr) {
-    case MSR_BASE:
-        return write_base(l, val);
-    case MSR_DEADLINE:
-        lapic_timer_set_deadline(l, val);
-        return true;
-    default:
-        return msr >= MSR_X2_FIRST && msr <= MSR_X2_LAST && lapic_mode(l) == LAPIC_X2APIC &&
-               x2_write(l, msr - MSR_X2_FIRST, val);
-    }
 }
 
 /* ---- life ---- */

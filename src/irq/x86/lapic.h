@@ -107,8 +107,18 @@ bool lapic_bus_deliver(struct lapic_bus *bus, const struct lapic_msg *msg);
 /* The PIC's output is wired to LINT0 of every CPU, NMI sources to LINT1. Any thread. */
 void lapic_lint_set(struct lapic *l, unsigned pin, bool level);
 
-/* Own thread: is there anything to take, by priority? (IF is the CPU's business.) */
-bool lapic_pending(struct lapic *l);
+bool lapic_pending_by_priority(struct lapic *l);
+
+/* Own thread: is there anything to take, by priority? (IF is the CPU's business.) An engine asks
+ * this often, and the answer is nearly always that nothing came at all. */
+static inline bool lapic_pending(struct lapic *l)
+{
+    if (likely(!atomic_load_explicit(&l->irr_words, memory_order_relaxed) &&
+               !atomic_load_explicit(&l->lint[0], memory_order_relaxed)))
+        return false;
+    return lapic_pending_by_priority(l);
+}
+
 /* Own thread: take it. IRR to ISR; or the PIC's vector. -1 when it went away. */
 int lapic_ack(struct lapic *l);
 uint64_t lapic_cr8(const struct lapic *l);

@@ -156,7 +156,7 @@ static int deliverable(struct lapic *l)
     return v >= 0 && v >> 4 > l->ppr >> 4 ? v : -1;
 }
 
-bool lapic_pending(struct lapic *l)
+bool lapic_pending_by_priority(struct lapic *l)
 {
     return deliverable(l) >= 0 || extint_ready(l);
 }

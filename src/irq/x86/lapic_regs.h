@@ -67,7 +67,11 @@ static inline uint32_t lapic_x2apic_ldr(const struct lapic *l)
     return (l->id >> 4) << 16 | 1u << (l->id & 15); /* [SDM 3A 11.12.10.2] */
 }
 
-/* lapic.c */
+/* lapic.c; the register functions serve both doors, false: no such register there */
+bool lapic_reg_read(struct lapic *l, unsigned reg, uint32_t *val);
+bool lapic_reg_write(struct lapic *l, unsigned reg, uint32_t val);
+uint32_t lapic_lvt_bits(unsigned lvt); /* that a guest may set */
+uint32_t lapic_svr_bits(const struct lapic *l);
 void lapic_reset_regs(struct lapic *l); /* dev.lock held */
 
 /* lapic_intr.c */

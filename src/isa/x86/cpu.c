@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <x86intrin.h>
 
 #include "isa/isa.h"
 #include "isa/x86/flags.h"
@@ -60,13 +61,14 @@ static void cpu_reset(void *cpu)
     struct x86_cpu *c = cpu;
     size_t first = offsetof(struct x86_cpu, gpr);
     memset((char *)c + first, 0, offsetof(struct x86_cpu, tlbs) - first);
+    c->tsc_offset = 0;
     c->rip = 0xfff0;
     c->rflags = FL_ONE;
     c->arith = arith_from_rflags(0);
     for (unsigned i = 0; i < 6; i++)
         c->seg[i] = (struct x86_segment){.attr = 0x93, .limit = 0xffff};
-    c->seg[SEG_CS] = (struct x86_segment){
-        .sel = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000};
+    c->seg[SEG_CS] =
+        (struct x86_segment){.sel = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000};
     c->ldtr[0] = (struct x86_segment){.attr = 0x82, .limit = 0xffff};
     c->tr[0] = (struct x86_segment){.attr = 0x8b, .limit = 0xffff};
     c->gdt_limit = c->idt_limit = 0xffff;
@@ -108,6 +110,23 @@ static void cpu_start(void *cpu, uint8_t vector)
     c->run_state = X86_RUNNING;
 }
 
+static uint64_t host_counter(void)
+{
+    return __rdtsc();
+}
+
+static void freeze_time(void *cpu, uint64_t host)
+{
+    struct x86_cpu *c = cpu;
+    c->tsc = host + c->tsc_offset;
+}
+
+static void thaw_time(void *cpu, uint64_t host)
+{
+    struct x86_cpu *c = cpu;
+    c->tsc_offset = c->tsc - host;
+}
+
 static gva_t cpu_pc(const void *cpu)
 {
     const struct x86_cpu *c = cpu;
@@ -132,6 +151,9 @@ const struct isa_ops isa_x86 = {
     .cpu_reset = cpu_reset,
     .cpu_init = cpu_init,
     .cpu_start = cpu_start,
+    .host_counter = host_counter,
+    .freeze_time = freeze_time,
+    .thaw_time = thaw_time,
     .pc = cpu_pc,
     .describe = cpu_describe,
 };

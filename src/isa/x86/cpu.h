@@ -67,7 +67,7 @@ extern const struct state_desc x86_segment_state;
     S(uint64_t, sysenter_cs)                                                                       \
     S(uint64_t, sysenter_esp)                                                                      \
     S(uint64_t, sysenter_eip)                                                                      \
-    S(uint64_t, tsc_offset) /* guest TSC = host TSC + offset while running */                      \
+    S(uint64_t, tsc) /* the time stamp counter while the machine stands still */                   \
     S(uint64_t, tsc_aux)                                                                           \
     S(uint64_t, tsc_deadline)                                                                      \
     S(uint64_t, apic_base)                                                                         \
@@ -165,6 +165,7 @@ struct x86_cpu {
 
     struct tlb *tlbs[X86_MMU_CTXS]; /* the engine's; `tlb` is one of them */
     void *slow_opaque;              /* for phys */
+    uint64_t tsc_offset; /* guest TSC = host TSC + offset; 0 from reset on */
     /* What x86_raise() left for x86_deliver_pending(). */
     uint8_t exc_vector;
     bool exc_has_error;

@@ -23,7 +23,8 @@
      BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
 /* The engines provide these whatever the host: x2APIC, TSC deadline, hypervisor present. */
 #define LEAF1_ECX_OURS (BIT(21) | BIT(24) | BIT(31) | BIT(17))
-/* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS */
+/* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
+ * SS */
 #define LEAF1_EDX                                                                                  \
     (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) |     \
      BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) |     \
@@ -86,8 +87,8 @@ static bool host_has_avx(void)
 static void add_topology(struct cpuid_model *m, unsigned ncpus)
 {
     unsigned shift = ncpus > 1 ? 32 - (unsigned)__builtin_clz(ncpus - 1) : 0;
-    add_sub(m, 4, 0, (struct regs){0x121 | (ncpus - 1) << 26, 0x1c0003f, 63, 0}); /* L1d 32 KiB */
-    add_sub(m, 4, 1, (struct regs){0x122 | (ncpus - 1) << 26, 0x1c0003f, 63, 0}); /* L1i */
+    add_sub(m, 4, 0, (struct regs){0x121 | (ncpus - 1) << 26, 0x1c0003f, 63, 0});   /* L1d 32 KiB */
+    add_sub(m, 4, 1, (struct regs){0x122 | (ncpus - 1) << 26, 0x1c0003f, 63, 0});   /* L1i */
     add_sub(m, 4, 2, (struct regs){0x143 | (ncpus - 1) << 26, 0x3c0003f, 1023, 0}); /* L2 1 MiB */
     add_sub(m, 4, 3, (struct regs){0, 0, 0, 0});
     add_sub(m, 0xb, 0, (struct regs){0, 1, 0x100, 0});
@@ -113,8 +114,9 @@ static void add_basic(struct cpuid_model *m, unsigned ncpus, bool avx)
     uint32_t ebx7 = (h7.b & LEAF7_EBX & (avx ? UINT32_MAX : ~vex7)) | LEAF7_EBX_OURS;
     add(m, 0, (struct regs){0x16, 0x756e6547, 0x6c65746e, 0x49656e69}); /* GenuineIntel */
     /* Family 6 model 143: none of the known-vulnerable lists of kernels names it. */
-    add(m, 1, (struct regs){0x000806f8, 0x00000800 | ncpus << 16, ecx,
-                            (h1.d & LEAF1_EDX) | (ncpus > 1 ? BIT(28) : 0)});
+    add(m, 1,
+        (struct regs){0x000806f8, 0x00000800 | ncpus << 16, ecx,
+                      (h1.d & LEAF1_EDX) | (ncpus > 1 ? BIT(28) : 0)});
     add(m, 2, (struct regs){0x00ff0001, 0, 0, 0});
     add(m, 6, (struct regs){BIT(2), 0, 0, 0}); /* APIC timer runs always */
     add_sub(m, 7, 0, (struct regs){0, ebx7, LEAF7_ECX_OURS, LEAF7_EDX_OURS});
@@ -122,8 +124,8 @@ static void add_basic(struct cpuid_model *m, unsigned ncpus, bool avx)
     add_topology(m, ncpus);
     /* TSC = crystal (1 MHz) * ebx / eax. */
     add(m, 0x15, (struct regs){1000, (uint32_t)(m->tsc_hz / 1000), 1000000, 0});
-    add(m, 0x16, (struct regs){(uint32_t)(m->tsc_hz / 1000000), (uint32_t)(m->tsc_hz / 1000000),
-                               100, 0});
+    add(m, 0x16,
+        (struct regs){(uint32_t)(m->tsc_hz / 1000000), (uint32_t)(m->tsc_hz / 1000000), 100, 0});
 }
 
 static void add_extended(struct cpuid_model *m)
@@ -205,40 +207,23 @@ struct feature_bit {
 };
 
 static const struct feature_bit feature_bits[X86_FEAT_COUNT] = {
-    [X86_FEAT_SSE3] = {1, 0, 2, 0},
-    [X86_FEAT_PCLMUL] = {1, 0, 2, 1},
-    [X86_FEAT_MONITOR] = {1, 0, 2, 3},
-    [X86_FEAT_VMX] = {1, 0, 2, 5},
-    [X86_FEAT_SSSE3] = {1, 0, 2, 9},
-    [X86_FEAT_FMA] = {1, 0, 2, 12},
-    [X86_FEAT_CX16] = {1, 0, 2, 13},
-    [X86_FEAT_SSE41] = {1, 0, 2, 19},
-    [X86_FEAT_SSE42] = {1, 0, 2, 20},
-    [X86_FEAT_MOVBE] = {1, 0, 2, 22},
-    [X86_FEAT_POPCNT] = {1, 0, 2, 23},
-    [X86_FEAT_AES] = {1, 0, 2, 25},
-    [X86_FEAT_XSAVE] = {1, 0, 2, 26},
-    [X86_FEAT_AVX] = {1, 0, 2, 28},
-    [X86_FEAT_F16C] = {1, 0, 2, 29},
-    [X86_FEAT_RDRAND] = {1, 0, 2, 30},
-    [X86_FEAT_FSGSBASE] = {7, 0, 1, 0},
-    [X86_FEAT_BMI1] = {7, 0, 1, 3},
-    [X86_FEAT_AVX2] = {7, 0, 1, 5},
-    [X86_FEAT_BMI2] = {7, 0, 1, 8},
-    [X86_FEAT_INVPCID] = {7, 0, 1, 10},
-    [X86_FEAT_RDSEED] = {7, 0, 1, 18},
-    [X86_FEAT_ADX] = {7, 0, 1, 19},
-    [X86_FEAT_SMAP] = {7, 0, 1, 20},
-    [X86_FEAT_CLFLUSHOPT] = {7, 0, 1, 23},
-    [X86_FEAT_CLWB] = {7, 0, 1, 24},
-    [X86_FEAT_SHA] = {7, 0, 1, 29},
-    [X86_FEAT_RDPID] = {7, 0, 2, 22},
-    [X86_FEAT_XSAVEOPT] = {0xd, 1, 0, 0},
-    [X86_FEAT_XSAVEC] = {0xd, 1, 0, 1},
-    [X86_FEAT_XSAVES] = {0xd, 1, 0, 3},
-    [X86_FEAT_SVM] = {0x80000001, 0, 2, 2},
-    [X86_FEAT_LZCNT] = {0x80000001, 0, 2, 5},
-    [X86_FEAT_RDTSCP] = {0x80000001, 0, 3, 27},
+    [X86_FEAT_SSE3] = {1, 0, 2, 0},           [X86_FEAT_PCLMUL] = {1, 0, 2, 1},
+    [X86_FEAT_MONITOR] = {1, 0, 2, 3},        [X86_FEAT_VMX] = {1, 0, 2, 5},
+    [X86_FEAT_SSSE3] = {1, 0, 2, 9},          [X86_FEAT_FMA] = {1, 0, 2, 12},
+    [X86_FEAT_CX16] = {1, 0, 2, 13},          [X86_FEAT_SSE41] = {1, 0, 2, 19},
+    [X86_FEAT_SSE42] = {1, 0, 2, 20},         [X86_FEAT_MOVBE] = {1, 0, 2, 22},
+    [X86_FEAT_POPCNT] = {1, 0, 2, 23},        [X86_FEAT_AES] = {1, 0, 2, 25},
+    [X86_FEAT_XSAVE] = {1, 0, 2, 26},         [X86_FEAT_AVX] = {1, 0, 2, 28},
+    [X86_FEAT_F16C] = {1, 0, 2, 29},          [X86_FEAT_RDRAND] = {1, 0, 2, 30},
+    [X86_FEAT_FSGSBASE] = {7, 0, 1, 0},       [X86_FEAT_BMI1] = {7, 0, 1, 3},
+    [X86_FEAT_AVX2] = {7, 0, 1, 5},           [X86_FEAT_BMI2] = {7, 0, 1, 8},
+    [X86_FEAT_INVPCID] = {7, 0, 1, 10},       [X86_FEAT_RDSEED] = {7, 0, 1, 18},
+    [X86_FEAT_ADX] = {7, 0, 1, 19},           [X86_FEAT_SMAP] = {7, 0, 1, 20},
+    [X86_FEAT_CLFLUSHOPT] = {7, 0, 1, 23},    [X86_FEAT_CLWB] = {7, 0, 1, 24},
+    [X86_FEAT_SHA] = {7, 0, 1, 29},           [X86_FEAT_RDPID] = {7, 0, 2, 22},
+    [X86_FEAT_XSAVEOPT] = {0xd, 1, 0, 0},     [X86_FEAT_XSAVEC] = {0xd, 1, 0, 1},
+    [X86_FEAT_XSAVES] = {0xd, 1, 0, 3},       [X86_FEAT_SVM] = {0x80000001, 0, 2, 2},
+    [X86_FEAT_LZCNT] = {0x80000001, 0, 2, 5}, [X86_FEAT_RDTSCP] = {0x80000001, 0, 3, 27},
 };
 
 bool cpuid_has_feature(const struct cpuid_model *m, unsigned feature)

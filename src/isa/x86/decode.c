@@ -1,6 +1,6 @@
 /*
- * The x86 decoder: prefixes and opcode. First station of an instruction after its bytes are fetched;
- * the result goes to the interpreter's handlers or a translator.
+ * The x86 decoder: prefixes and opcode. First station of an instruction after its bytes are
+ * fetched; the result goes to the interpreter's handlers or a translator.
  *
  * 1. Legacy prefixes in any order, REX only directly before the opcode [SDM 2A 2.1.1, 2.2.1].
  * 2. Escapes or a VEX prefix choose a map, the mandatory prefix a column of it, and ModRM fields,
@@ -27,8 +27,7 @@ enum prefix_kind {
     [0x3e] = PK_SEG_LEGACY, [0x64] = PK_SEG, [0x65] = PK_SEG, [0x66] = PK_OPSIZE,                  \
     [0x67] = PK_ADDRSIZE, [0xf0] = PK_LOCK, [0xf2] = PK_REPNE, [0xf3] = PK_REP
 static const uint8_t prefix_table[2][256] = {
-    {LEGACY_PREFIXES},
-    {LEGACY_PREFIXES, [0x40 ... 0x4f] = PK_REX}, /* 64-bit mode */
+    {LEGACY_PREFIXES}, {LEGACY_PREFIXES, [0x40 ... 0x4f] = PK_REX}, /* 64-bit mode */
 };
 
 static void set_segment_override(struct decoder *d, uint8_t byte)
@@ -84,7 +83,7 @@ HOT uint8_t decode_legacy_prefixes(struct decoder *d)
     }
 }
 
-/* All prefixes but VEX; returns the first byte after them. Code without any but REX goes straight. */
+/* All prefixes but VEX; returns the first byte after them. Straight for code with none but REX. */
 HOT uint8_t decode_prefixes(struct decoder *d)
 {
     bool is_rex = prefix_table[d->m64][*d->pos] == PK_REX;
@@ -98,10 +97,6 @@ HOT uint8_t decode_prefixes(struct decoder *d)
     else
         d->pos++;
     d->prefixes |= d->rex ? X86_P_REX : 0;
-    d->w = d->rex >> 3 & 1;
-    d->r = d->rex << 1 & 8;
-    d->x = d->rex << 2 & 8;
-    d->b = d->rex << 3 & 8;
     return byte;
 }
 
@@ -139,12 +134,11 @@ HOT unsigned decode_vex_tail(struct decoder *d, uint8_t byte)
     /* There are eight registers outside 64-bit mode, where the high bit of vvvv is ignored. */
     d->vvvv = vvvv & (d->m64 ? 15 : 7);
     d->vex_l = byte >> 2 & 1;
-    d->rex = (uint8_t)(0x40 | d->w << 3 | d->r >> 1 | d->x >> 2 | d->b >> 3);
-    d->excluded |= (d->vex_l ? X86_F_L0 : X86_F_L1) | (d->w ? X86_F_W0 : X86_F_W1);
+    d->excluded |= (d->vex_l ? X86_F_L0 : X86_F_L1) | (rex_w(d) ? X86_F_W0 : X86_F_W1);
     d->excluded |= vvvv ? X86_F_NOVVVV : 0;
-    in->vex_vvvv = (uint8_t)vvvv;
+    in->vex_vvvv = (uint8_t)d->vvvv;
     in->vex_l = d->vex_l;
-    in->vex_w = d->w;
+    in->vex_w = (uint8_t)rex_w(d);
     in->vex_pp = byte & 3;
     return byte & 3;
 }
@@ -160,13 +154,12 @@ HOT const struct x86_opdesc *lookup_vex(struct decoder *d, uint8_t lead)
         return &invalid;
     d->prefixes |= X86_P_VEX;
     d->size_row |= d->size_row == 0; /* no 16-bit operands */
-    d->r = ~byte >> 4 & 8;
+    d->rex = 0x40 | (~byte >> 5 & 4);
     if (lead == 0xc4) {
         map = byte & 31;
-        d->x = ~byte >> 3 & 8;
-        d->b = d->m64 ? ~byte >> 2 & 8 : 0;
+        d->rex |= ~byte >> 5 & (d->m64 ? 7 : 6);
         byte = fetch8(d);
-        d->w = byte >> 7;
+        d->rex |= byte >> 4 & 8;
     }
     column = decode_vex_tail(d, byte);
     d->in->map = map;
@@ -209,13 +202,13 @@ HOT unsigned select_index(struct decoder *d, enum op_select how)
     case SEL_64:
         return d->m64;
     case SEL_W:
-        return d->w;
+        return rex_w(d);
     case SEL_W64:
-        return d->w && d->m64;
+        return rex_w(d) & d->m64;
     case SEL_L:
         return d->vex_l;
     case SEL_REXB:
-        return d->b >> 3;
+        return d->rex & 1;
     default:
         break;
     }
@@ -263,18 +256,20 @@ HOT void set_sizes(struct decoder *d)
         {{4, 4, 4, 4, 4}, {2, 2, 2, 4, 2}, {4, 4, 4, 4, 4}, {2, 2, 2, 4, 2}},
         {{4, 8, 8, 4, 4}, {2, 2, 8, 4, 2}, {8, 8, 8, 8, 4}, {8, 8, 8, 8, 4}},
     };
-    unsigned column = d->w << 1 | (d->prefixes & X86_P_OPSIZE ? 1 : 0);
+    unsigned column = rex_w(d) << 1 | (d->prefixes & X86_P_OPSIZE ? 1 : 0);
     unsigned opsize = opsize_table[d->size_row][column][d->desc->opsize_class];
 
     d->size_ctx = (uint8_t)((opsize >> 2) + 3 * d->vex_l + 6 * d->m64 + 12 * d->rm_is_mem);
     d->in->opsize = d->desc->flags & X86_F_BYTE ? 1 : (uint8_t)opsize;
 }
 
-HOT uint8_t address_size(const struct decoder *d, enum x86_mode mode)
+HOT unsigned address_size(const struct decoder *d, enum x86_mode mode)
 {
-    static const uint8_t table[2][5] = {{0, 2, 4, 0, 8}, {0, 4, 2, 0, 4}};
+    bool toggled = d->prefixes & X86_P_ADDRSIZE;
 
-    return table[d->prefixes & X86_P_ADDRSIZE ? 1 : 0][mode >> 4];
+    if (d->m64)
+        return toggled ? 4 : 8;
+    return (mode == X86_MODE_32) != toggled ? 4 : 2;
 }
 
 HOT bool lock_is_valid(const struct decoder *d)
@@ -327,8 +322,7 @@ HOT void clear(struct x86_insn *in)
     p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = (pair){0, 0};
 }
 
-HOT int
-decode_in_mode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
+HOT int decode_in_mode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)
 {
     struct decoder d = {
         .start = bytes,

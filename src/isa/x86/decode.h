@@ -17,8 +17,8 @@ enum x86_decode_error {
 
 /*
  * Decodes the instruction at bytes[0]. Never reads bytes[avail] or beyond. Returns 0 or a negative
- * enum x86_decode_error; *out is unspecified then. An instruction that is invalid whatever follows is
- * -X86_D_UD even if it ends past `avail`, so a fetch never faults on a page it need not touch.
+ * enum x86_decode_error; *out is unspecified then. An instruction that is invalid whatever follows
+ * is -X86_D_UD even if it ends past `avail`, so a fetch never faults on a page it need not touch.
  * Where Intel and AMD differ (66 before a near branch in 64-bit mode) Intel is followed.
  */
 int x86_decode(struct x86_insn *out, const uint8_t *bytes, size_t avail, enum x86_mode mode)

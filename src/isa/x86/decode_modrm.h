@@ -52,14 +52,14 @@ HOT void decode_memory32(struct decoder *d)
     d->has_sib = sib;
     d->in->sib = byte;
     d->in->scale = byte >> 6;
-    index = (byte >> 3 & 7u) | d->x;
+    index = (byte >> 3 & 7u) | rex_x(d);
     has_index = sib & ((index != 4) | !!(d->desc->flags & X86_F_VSIB));
     d->index = (uint8_t)(has_index ? index : X86_REG_NONE);
     d->in->index = d->index;
 
     base = sib ? byte & 7u : rm;
     no_base = (base == 5) & (mod == 0);
-    base |= d->b;
+    base |= rex_b(d);
     default_segment(d, ((base | 1) == 5) & !no_base);
     base = no_base ? (unsigned)X86_REG_NONE - (!sib & d->m64) : base; /* NONE or RIP */
     d->in->base = (uint8_t)base;

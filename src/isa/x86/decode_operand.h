@@ -1,6 +1,6 @@
 /*
- * Operands: third stage of the decoder. Turns the operand codes of a form (opcode.h) into registers,
- * sizes and immediates.
+ * Operands: third stage of the decoder. Turns the operand codes of a form (opcode.h) into
+ * registers, sizes and immediates.
  *
  * Registers and memory, by far the most operands, take one straight path; only immediates and the
  * like branch off.
@@ -12,14 +12,20 @@
 
 /* Sizes by operand type and context: operand size 2, 4, 8; VEX.L; 64-bit mode; ModRM.rm is memory
  * (set_sizes()). */
-#define ROW(...)        {__VA_ARGS__, __VA_ARGS__}
+#define ROW(...)                                                                                   \
+    {                                                                                              \
+        __VA_ARGS__, __VA_ARGS__                                                                   \
+    }
 #define FIXED(n)        ROW(n, n, n, n, n, n, n, n, n, n, n, n)
 #define BY_OSZ(a, b, c) ROW(a, b, c, a, b, c, a, b, c, a, b, c)
 #define BY_L(a, b)      ROW(a, a, a, b, b, b, a, a, a, b, b, b)
 #define BY_MODE(a, b)   ROW(a, a, a, a, a, a, b, b, b, b, b, b)
 #define REG_MEM(a, b, c, m)                                                                        \
-    {a, b, c, a, b, c, a, b, c, a, b, c, m, m, m, m, m, m, m, m, m, m, m, m}
-static const uint16_t type_table[T_COUNT][24] = {
+    {                                                                                              \
+        a, b, c, a, b, c, a, b, c, a, b, c, m, m, m, m, m, m, m, m, m, m, m, m                     \
+    }
+static const uint16_t type_table[T_COUNT][32] = {
+    /* 24 used */
     [T_0] = FIXED(0),
     [T_B] = FIXED(1),
     [T_W] = FIXED(2),
@@ -106,17 +112,17 @@ HOT bool decode_checked(const struct decoder *d, struct x86_operand *op)
     op->reg = (uint8_t)reg;
     if (op->kind == X86_OP_SEG)
         return reg <= X86_SEG_GS && !(reg == X86_SEG_CS && op->access == X86_W);
-    op->reg |= d->r;
+    op->reg |= rex_r(d);
     if (op->kind == X86_OP_DR)
-        return d->r == 0;
-    return d->r ? reg == 0 : reg == 0 || (reg >= 2 && reg <= 4);
+        return rex_r(d) == 0;
+    return rex_r(d) ? reg == 0 : reg == 0 || (reg >= 2 && reg <= 4);
 }
 
 /* Gathers address through a vector index, which only a SIB byte can name. */
 HOT bool decode_vsib(struct decoder *d)
 {
     /* Doubleword indexes of quadword elements fill half a register: an XMM with either length. */
-    d->in->vsib = ((d->opcode & 1) == 0 && d->w) || !d->vex_l ? 16 : 32;
+    d->in->vsib = ((d->opcode & 1) == 0 && rex_w(d)) || !d->vex_l ? 16 : 32;
     return d->has_sib;
 }
 
@@ -157,19 +163,17 @@ HOT unsigned byte_register(const struct decoder *d, unsigned reg)
     return !(d->prefixes & X86_P_REX) && (reg & 0x1c) == 4 ? reg - 4 + X86_GPR_AH : reg;
 }
 
-/* `sources` holds the register numbers by enum op_source, a byte each. */
+/* `sources` holds the register numbers where enum op_source says. */
 HOT bool decode_operand(struct decoder *d, unsigned i, uint64_t sources)
 {
     struct x86_operand *op = &d->in->op[i];
     uint32_t code = d->desc->op[i];
     unsigned size = type_table[OP_TYPE(code)][d->size_ctx];
-    unsigned reg = (unsigned)(sources >> 8 * OP_SOURCE(code));
+    unsigned reg = (unsigned)(sources >> OP_SOURCE(code)) & OP_MASK(code);
     unsigned kind = OP_KIND(code), how = OP_HOW(code);
-    unsigned is_mem = (how == HOW_RM) & d->rm_is_mem;
 
     kind += size >> 5 & 1; /* XMM to YMM; size 32 has nothing else but memory */
-    reg &= OP_MASK(code) & (is_mem - 1);
-    kind = is_mem ? X86_OP_MEM : kind;
+    kind = (how == HOW_RM) & d->rm_is_mem ? X86_OP_MEM : kind;
     if (size == 1 && kind == X86_OP_GPR)
         reg = byte_register(d, reg);
     op->size = (uint16_t)size;
@@ -190,9 +194,10 @@ HOT bool gather_is_valid(const struct decoder *d)
 /* Decodes the operands of d->desc. False: a combination that is #UD. */
 HOT bool decode_operands(struct decoder *d)
 {
-    uint64_t sources = (modrm_reg(d) | d->r) << 8 * FROM_REG | (modrm_rm(d) | d->b) << 8 * FROM_RM |
-                       ((d->opcode & 7u) | d->b) << 8 * FROM_OPCODE |
-                       d->vvvv << 8 * FROM_VVVV | 1ull << 8 * FROM_1 | 2ull << 8 * FROM_2;
+    unsigned rm = d->rm_is_mem ? 0 : modrm_rm(d) | rex_b(d);
+    uint64_t sources = (modrm_reg(d) | rex_r(d)) << FROM_REG | rm << FROM_RM |
+                       ((d->opcode & 7u) | rex_b(d)) << FROM_OPCODE | d->vvvv << FROM_VVVV |
+                       1ull << FROM_1 | 2ull << FROM_2;
     unsigned nops = d->desc->nops;
 
 #pragma GCC unroll 4

@@ -2,7 +2,7 @@
  * The opcode maps as constant data. Lines are in the .inc files, shaped like the manual's maps; two
  * lines for one slot are a compiler warning (-Woverride-init), so overlap cannot slip in.
  */
-#include "isa/x86/opcode_names.h"
+#include "isa/x86/opcode_names.inc"
 
 /* The EFLAGS effects of each iclass, as constants for the table lines: FR_ADD, FW_ADD, FU_ADD. */
 enum {
@@ -18,8 +18,8 @@ enum {
     EVERY = ALL6 | DF | SYS,
 };
 enum {
-#define X(name)                         FR_##name = 0, FW_##name = 0, FU_##name = 0,
-#define XF(name, read, write, undef)    FR_##name = read, FW_##name = write, FU_##name = undef,
+#define X(name)                      FR_##name = 0, FW_##name = 0, FU_##name = 0,
+#define XF(name, read, write, undef) FR_##name = read, FW_##name = write, FU_##name = undef,
 #include "isa/x86/iclass.inc"
 };
 #undef XF

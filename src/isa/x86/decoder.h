@@ -3,8 +3,9 @@
  * operand (decode_modrm.h), operands (decode_operand.h). Internal to them.
  *
  * The stages are one translation unit and this struct a local of x86_decode() whose address goes
- * nowhere, so it lives in registers; struct x86_insn is only written. Bytes are read without a check
- * each: X86_READABLE of them may be, and the length is compared with what there was in the end.
+ * nowhere, so it lives in registers; struct x86_insn is only written. Bytes are read without a
+ * check each: X86_READABLE of them may be, and the length is compared with what there was in the
+ * end.
  */
 #ifndef ISA_X86_DECODER_H
 #define ISA_X86_DECODER_H
@@ -32,17 +33,15 @@ struct decoder {
     const struct x86_opdesc *desc;
     uint32_t prefixes;
     uint32_t excluded; /* form flags that mode, VEX.L and VEX.W exclude */
-    bool m64;         /* 64-bit mode */
-    bool peeked;      /* ModRM was looked at to select a form */
-    bool rm_is_mem;   /* ModRM.rm is a memory operand */
+    bool m64;          /* 64-bit mode */
+    bool peeked;       /* ModRM was looked at to select a form */
+    bool rm_is_mem;    /* ModRM.rm is a memory operand */
     bool has_sib;
     /* Numbers of a byte, held in words for speed. */
     unsigned size_row; /* of the operand and address size tables: 0, 1, 2 = 16, 32, 64 */
     unsigned size_ctx; /* column of the operand type table */
     unsigned addrsize;
-    unsigned rex;
-    unsigned r, x, b; /* 0 or 8: register extensions of REX or VEX */
-    unsigned w;       /* 0 or 1: REX.W or VEX.W */
+    unsigned rex;         /* as written, or made of VEX's bits; 0: none */
     unsigned vex_l, vvvv; /* vvvv: as register number */
     unsigned opcode, modrm;
     unsigned seg, index, mem;
@@ -72,6 +71,27 @@ HOT int64_t fetch_signed(struct decoder *d, unsigned size)
     memcpy(&v, d->pos, 8);
     d->pos += size;
     return (int64_t)(v << shift) >> shift;
+}
+
+/* Register extensions: 0 or 8. */
+HOT unsigned rex_r(const struct decoder *d)
+{
+    return d->rex << 1 & 8;
+}
+
+HOT unsigned rex_x(const struct decoder *d)
+{
+    return d->rex << 2 & 8;
+}
+
+HOT unsigned rex_b(const struct decoder *d)
+{
+    return d->rex << 3 & 8;
+}
+
+HOT unsigned rex_w(const struct decoder *d)
+{
+    return d->rex >> 3 & 1;
 }
 
 HOT unsigned offset(const struct decoder *d)

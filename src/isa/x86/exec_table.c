@@ -1,9 +1,9 @@
 /*
- * Instruction class to exec set. Integer and system classes are listed in iclass.inc; the vector and
- * x87 classes run as native thunks (native.h) and have no entry here.
+ * Instruction class to exec set. Integer and system classes are listed in iclass.inc; the vector
+ * and x87 classes run as native thunks (native.h) and have no entry here.
  */
-#include "isa/x86/exec.h"
 #include "isa/x86/exec_table.h"
+#include "isa/x86/exec.h"
 
 #define XF(NAME, r, w, u) X(NAME)
 #define X(NAME)           DECLARE_EXEC(NAME)

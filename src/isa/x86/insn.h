@@ -12,8 +12,8 @@
  * and MOV is split by what it moves: MOV, MOV_SEG, MOV_CR, MOV_DR; PUSH_SEG and POP_SEG likewise.
  *
  * Not listed as operands: the registers and memory of string instructions, XLAT, MASKMOV*, MONITOR
- * (`seg` holds their segment after overrides, `addrsize` their address width); stack memory; rAX, rDX
- * and rCX where the opcode implies them (MUL, CWD, CMPXCHG, RDMSR ...). Shifts by one carry an
+ * (`seg` holds their segment after overrides, `addrsize` their address width); stack memory; rAX,
+ * rDX and rCX where the opcode implies them (MUL, CWD, CMPXCHG, RDMSR ...). Shifts by one carry an
  * immediate operand of value 1.
  */
 #ifndef ISA_X86_INSN_H
@@ -44,11 +44,15 @@ enum x86_opkind {
     X86_OP_FAR, /* ptr16:16/32: offset in imm, selector in imm2 */
 };
 
-enum x86_access { X86_R = 1, X86_W = 2, X86_RW = 3 }; /* 0: named, not accessed (LEA, NOP, INVLPG) */
+enum x86_access {
+    X86_R = 1,
+    X86_W = 2,
+    X86_RW = 3
+}; /* 0: named, not accessed (LEA, NOP, INVLPG) */
 
 enum x86_seg_id { X86_SEG_ES, X86_SEG_CS, X86_SEG_SS, X86_SEG_DS, X86_SEG_FS, X86_SEG_GS };
 
-enum { X86_REG_RIP = 16, X86_REG_NONE = 17 };      /* in base and index */
+enum { X86_REG_RIP = 16, X86_REG_NONE = 17 };                 /* in base and index */
 enum { X86_GPR_AH = 16, X86_GPR_CH, X86_GPR_DH, X86_GPR_BH }; /* in op[].reg, only with size 1 */
 
 enum x86_prefix {
@@ -66,31 +70,34 @@ struct x86_operand {
     uint8_t kind;   /* enum x86_opkind */
     uint8_t reg;    /* register number; a GPR of size 1 may be 16..19 = AH CH DH BH */
     uint8_t access; /* enum x86_access */
-    uint16_t size;  /* bytes the instruction uses of the register or memory (a scalar's XMM: 4 or 8);
-                       bytes encoded of an immediate; 0: no access or decided at run time (XSAVE) */
+    /* Bytes the instruction uses of the register or memory (4 or 8 of a scalar's XMM; whether the
+     * rest of the register is kept is the instruction's matter); bytes encoded of an immediate;
+     * 0: not accessed, or decided at run time (XSAVE). */
+    uint16_t size;
 };
 
 struct x86_insn {
     const struct x86_opdesc *desc;
-    int64_t disp;        /* sign-extended; for moffs the absolute address, zero-extended */
-    uint64_t imm, imm2;  /* extended to 64 bits as the instruction needs; imm2: ENTER level, selector */
-    uint16_t iclass;     /* enum x86_iclass */
-    uint16_t prefixes;   /* enum x86_prefix */
-    uint8_t len;         /* 1..15 */
-    uint8_t mode;        /* enum x86_mode */
-    uint8_t map, opcode; /* 0 one-byte, 1 0F, 2 0F38, 3 0F3A */
+    int64_t disp;             /* sign-extended; for moffs the absolute address, zero-extended */
+    uint64_t imm;             /* extended to 64 bits as the instruction needs */
+    uint64_t imm2;            /* ENTER's level, a far pointer's selector */
+    uint16_t iclass;          /* enum x86_iclass */
+    uint16_t prefixes;        /* enum x86_prefix */
+    uint8_t len;              /* 1..15 */
+    uint8_t mode;             /* enum x86_mode */
+    uint8_t map, opcode;      /* 0 one-byte, 1 0F, 2 0F38, 3 0F3A */
     uint8_t opsize, addrsize; /* effective, bytes; opsize is 1 for byte operations */
     uint8_t seg;              /* enum x86_seg, of the memory operand */
     uint8_t base, index;      /* 0..15, X86_REG_RIP, X86_REG_NONE; a vector register with VSIB */
     uint8_t scale;            /* a shift, 0..3 */
     uint8_t vsib;             /* bytes of the index vector register (16, 32), else 0 */
     uint8_t rex;              /* 0, or the byte; with VEX the equivalent W R X B bits */
-    uint8_t vex_l, vex_w, vex_pp, vex_vvvv; /* vvvv inverted back, all four bits */
+    uint8_t vex_l, vex_w, vex_pp, vex_vvvv; /* vvvv as a register number */
     uint8_t modrm, sib;
     bool has_modrm, has_sib;
-    /* Where the parts stand, as byte offsets from the start; 0 when absent (opcode_off never is,
-     * unless there are no prefixes). opcode_off is the byte `opcode`, after all escapes; escape_off
-     * is the first byte after the legacy prefixes and REX: an escape, a VEX prefix or the opcode. */
+    /* Where the parts stand, as byte offsets from the start; the last three are 0 when absent.
+     * escape_off is the first byte after legacy prefixes and REX: an escape, a VEX prefix or the
+     * opcode; opcode_off is the byte `opcode`, after all of them. */
     uint8_t escape_off, opcode_off, modrm_off, disp_off, imm_off;
     uint8_t disp_size, imm_size; /* bytes encoded; imm_size is the sum of both immediates */
     uint8_t nops;

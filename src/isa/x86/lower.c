@@ -37,9 +37,9 @@ static void lower_address(struct x86_op *op, const struct x86_insn *in)
     op->seg = in->seg;
     op->seg_base = offsetof(struct x86_cpu, zero);
     if (in->mode == X86_MODE_64 && in->seg >= SEG_FS)
-        op->seg_base = (uint16_t)(offsetof(struct x86_cpu, seg) +
-                                  in->seg * sizeof(struct x86_segment) +
-                                  offsetof(struct x86_segment, base));
+        op->seg_base =
+            (uint16_t)(offsetof(struct x86_cpu, seg) + in->seg * sizeof(struct x86_segment) +
+                       offsetof(struct x86_segment, base));
     op->base = op->index = offsetof(struct x86_cpu, zero);
     if (!x86_is_mem(in))
         return;

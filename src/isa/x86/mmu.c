@@ -25,6 +25,9 @@ struct paging_mode {
 
 struct walker {
     struct x86_cpu *c;
+    gva_t va;
+    enum x86_access_kind kind;
+    enum x86_mmu_ctx ctx;
     struct paging_mode mode;
     uint64_t rsvd; /* physical-address bits that must be zero */
     uint64_t perm; /* PTE_W and PTE_U of all levels, ANDed */
@@ -84,8 +87,9 @@ static bool is_large(const struct walker *w, uint64_t e, unsigned level)
 }
 
 /* May an access of `kind` proceed, by the permissions gathered? [SDM 3A 4.6] */
-static bool permitted(const struct walker *w, enum x86_access_kind kind, enum x86_mmu_ctx ctx)
+static bool permitted(const struct walker *w, enum x86_access_kind kind)
 {
+    enum x86_mmu_ctx ctx = w->ctx;
     const struct x86_cpu *c = w->c;
     bool user_page = w->perm & PTE_U;
     if (ctx == X86_MMU_USER) {
@@ -128,57 +132,64 @@ static uint64_t page_address(const struct walker *w, uint64_t e, unsigned level)
 
 enum step { STEP_DOWN, STEP_DONE, STEP_FAULT, STEP_AGAIN };
 
-/* Look at the leaf entry: permissions, accessed, dirty, result. */
-static enum step leaf(struct walker *w, struct x86_walk *out, gva_t va, gpa_t at, uint64_t e,
-                      unsigned level, enum x86_access_kind kind, enum x86_mmu_ctx ctx)
+/* Look at the leaf entry `e` at `at`: permissions, accessed, dirty, result. */
+static enum step leaf(struct walker *w, struct x86_walk *out, gpa_t at, uint64_t e, unsigned level)
 {
-    if (!permitted(w, kind, ctx))
+    if (!permitted(w, w->kind))
         return STEP_FAULT;
-    uint64_t set = PTE_A | (kind == ACCESS_WRITE ? PTE_D : 0);
+    uint64_t set = PTE_A | (w->kind == ACCESS_WRITE ? PTE_D : 0);
     if (!entry_set(w, at, e, set))
         return STEP_AGAIN;
     out->size = large_size(w, level);
-    out->gpa = page_address(w, e, level) | (va & (out->size - 1));
+    out->gpa = page_address(w, e, level) | (w->va & (out->size - 1));
     out->global = (e & PTE_G) && (w->c->cr4 & CR4_PGE);
-    out->write = ((e | set) & PTE_D) && permitted(w, ACCESS_WRITE, ctx);
-    out->exec = permitted(w, ACCESS_EXEC, ctx);
+    out->write = ((e | set) & PTE_D) && permitted(w, ACCESS_WRITE);
+    out->exec = permitted(w, ACCESS_EXEC);
     return STEP_DONE;
 }
 
-static enum step walk_once(struct walker *w, struct x86_walk *out, gva_t va,
-                           enum x86_access_kind kind, enum x86_mmu_ctx ctx)
+/* PAE's top level has neither permissions nor an accessed bit. */
+static bool bare_level(const struct walker *w, unsigned level)
+{
+    return w->mode.levels == 3 && level == 3;
+}
+
+/* One level: the entry for w->va in `table`. STEP_DOWN: *table is the next one. */
+static enum step walk_level(struct walker *w, struct x86_walk *out, unsigned level, gpa_t *table)
+{
+    unsigned bits = bare_level(w, level) ? 2 : w->mode.index_bits;
+    unsigned shift = GUEST_PAGE_SHIFT + (level - 1) * w->mode.index_bits;
+    gpa_t at = *table + ((w->va >> shift) & ((1u << bits) - 1)) * w->mode.entry_size;
+    uint64_t e;
+    if (!w->c->phys->load(w->c->slow_opaque, at, w->mode.entry_size, &e) || !(e & PTE_P))
+        return STEP_FAULT; /* tables outside RAM read as not present */
+    bool large = is_large(w, e, level);
+    if (reserved_set(w, e, level, large && level > 1)) {
+        out->error = PFERR_RSVD | PFERR_P;
+        return STEP_FAULT;
+    }
+    if (!bare_level(w, level)) {
+        w->perm &= e;
+        w->nx |= w->mode.nx && (e & PTE_NX);
+    }
+    if (large) {
+        out->error = PFERR_P;
+        return leaf(w, out, at, e, level);
+    }
+    *table = entry_address(w, e);
+    return bare_level(w, level) || entry_set(w, at, e, PTE_A) ? STEP_DOWN : STEP_AGAIN;
+}
+
+static enum step walk_once(struct walker *w, struct x86_walk *out)
 {
     gpa_t table = table_base(w);
-    unsigned bits = w->mode.index_bits;
+    enum step s = STEP_DOWN;
     w->perm = PTE_W | PTE_U;
     w->nx = false;
     out->error = 0;
-    for (unsigned level = w->mode.levels; level > 0; level--) {
-        unsigned shift = GUEST_PAGE_SHIFT + (level - 1) * bits;
-        uint64_t index = (va >> shift) & ((1u << bits) - 1), e;
-        if (w->mode.levels == 3 && level == 3)
-            index &= 3;
-        gpa_t at = table + index * w->mode.entry_size;
-        if (!w->c->phys->load(w->c->slow_opaque, at, w->mode.entry_size, &e) || !(e & PTE_P))
-            return STEP_FAULT; /* tables outside RAM read as not present */
-        bool large = is_large(w, e, level);
-        if (reserved_set(w, e, level, large && level > 1)) {
-            out->error = PFERR_RSVD | PFERR_P;
-            return STEP_FAULT;
-        }
-        if (!(w->mode.levels == 3 && level == 3)) {
-            w->perm &= e;
-            w->nx |= w->mode.nx && (e & PTE_NX);
-        }
-        if (large) {
-            out->error = PFERR_P;
-            return leaf(w, out, va, at, e, level, kind, ctx);
-        }
-        if (!(w->mode.levels == 3 && level == 3) && !entry_set(w, at, e, PTE_A))
-            return STEP_AGAIN;
-        table = entry_address(w, e);
-    }
-    return STEP_FAULT;
+    for (unsigned level = w->mode.levels; level > 0 && s == STEP_DOWN; level--)
+        s = walk_level(w, out, level, &table);
+    return s;
 }
 
 static bool no_paging(gva_t va, struct x86_walk *out)
@@ -193,7 +204,7 @@ bool x86_mmu_walk(struct x86_cpu *c, gva_t va, enum x86_access_kind kind, enum x
     *out = (struct x86_walk){0};
     if (!(c->cr0 & CR0_PG))
         return no_paging(va, out);
-    struct walker w = {.c = c, .mode = paging_mode(c)};
+    struct walker w = {.c = c, .va = va, .kind = kind, .ctx = ctx, .mode = paging_mode(c)};
     if (w.mode.levels == 4 && (gva_t)((int64_t)(va << 16) >> 16) != va) {
         out->noncanonical = true;
         return false;
@@ -201,7 +212,7 @@ bool x86_mmu_walk(struct x86_cpu *c, gva_t va, enum x86_access_kind kind, enum x
     w.rsvd = UINT64_C(0x000fffffffffffff) & ~((UINT64_C(1) << c->model->phys_bits) - 1);
     enum step s;
     do {
-        s = walk_once(&w, out, va, kind, ctx);
+        s = walk_once(&w, out);
     } while (s == STEP_AGAIN);
     if (s == STEP_DONE)
         return true;

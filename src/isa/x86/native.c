@@ -60,6 +60,7 @@ static void find_features(struct x86_native *n)
 
     __asm__ volatile("fxsave64 %0" : "=m"(fx));
     memcpy(&n->mxcsr_mask, fx + XS_MXCSR_MASK, sizeof(n->mxcsr_mask));
+    n->x87_tracks = native_probe_x87_tracks();
     if (!n->mxcsr_mask)
         n->mxcsr_mask = 0xffbf; /* [SDM 1 11.6.6] */
 }
@@ -251,12 +252,39 @@ static void describe(struct native_thunk *t, const struct native_form *f, const 
     t->fop = f->fop;
 }
 
+/* Does it need the x87 unit? CVTPI2PS and CVTPI2PD from memory are MMX by name only: they neither
+ * wait for x87 exceptions nor enter MMX state. */
+static bool uses_x87(const struct x86_insn *in)
+{
+    if (in->desc->flags & X86_F_X87)
+        return true;
+    for (unsigned i = 0; i < in->nops; i++)
+        if (in->op[i].kind == X86_OP_MMX)
+            return true;
+    return false;
+}
+
+/* The quick form on top of the full one. */
+static int emit_window(struct x86_native *n, struct native_thunk *t, const struct native_form *f,
+                       const struct x86_insn *in)
+{
+    struct native_code k = {.len = 0};
+
+    if (!native_emit_window(&k, f, in, t))
+        return 0;
+    t->window = execmem_add(&n->code, k.bytes, k.len, 16);
+    if (!t->window)
+        return -ENOSPC;
+    t->run = native_run_window;
+    return 0;
+}
+
 /* Make host code for it; 0, or -ENOSPC when the buffer is full. */
 static int emit(struct x86_native *n, struct native_thunk *t, const struct native_form *f,
                 const struct x86_insn *in)
 {
     struct native_code k = {.len = 0};
-    bool x87 = in->desc->flags & (X86_F_X87 | X86_F_MMX);
+    bool x87 = uses_x87(in);
 
     if (x87)
         native_emit_x87(&k, f, in);
@@ -267,10 +295,12 @@ static int emit(struct x86_native *n, struct native_thunk *t, const struct nativ
         return -ENOSPC;
     t->op_addr = (uintptr_t)t->code + k.op_off;
     t->host_fop = k.fop;
-    if (x87)
+    if (in->desc->flags & X86_F_MMX)
         t->flags |= NT_MMX | (in->desc->flags & X86_F_SSE ? NT_XMM : 0);
+    if (in->iclass == X86_I_VCVTPS2PH)
+        t->flags |= NT_HALF;
     t->run = x87 ? native_run_x87 : native_vector_runner(t);
-    return 0;
+    return in->desc->flags & X86_F_X87 ? emit_window(n, t, f, in) : 0;
 }
 
 /* A handler in C wins over the host's own instruction. False: neither exists. */

@@ -12,8 +12,8 @@
  * 3. The host never takes an FP exception: SIMD runs with all exceptions masked and unmasked ones
  *    are found in the flags; x87 exceptions stay pending in the image and the host's unit is
  *    initialised before another waiting instruction could report them.
- * 4. Outside a thunk the host's MXCSR is 1F80h, its x87 unit empty and initialised, its upper
- *    halves clean.
+ * 4. Outside this module the host's MXCSR is 1F80h but for its flags, which mean nothing; its x87
+ *    unit is empty and initialised, its upper halves are clean.
  * 5. MXCSR and FCW in the image never hold what the host would refuse to load.
  * 6. The image's XSTATE_BV is all ones for what XCR0 can hold: every component in it is valid.
  * 7. Thunks live until the cache is full; then all go at once, inside x86_native_prepare(), and the
@@ -35,6 +35,7 @@ typedef void x86_native_fn(struct x86_cpu *c, const struct native_thunk *t, gva_
 
 struct native_thunk {
     x86_native_fn *run;
+    void *window;          /* x87: the quick thunk (native_window.c), or NULL */
     void *code;            /* the thunk; NULL for handlers in C */
     uint64_t op_addr;      /* where the instruction stands in it: what the host's x87 FIP shows */
     uint32_t cr0_bad;      /* any of these CR0 bits set, */
@@ -51,6 +52,9 @@ struct native_thunk {
     uint8_t opcode; /* of handlers that serve several */
     uint8_t modrm;
     uint16_t fop, host_fop; /* x87 opcode as the guest should see it, and as the thunk has it */
+    uint16_t cc;            /* window: condition codes it sets */
+    uint8_t full, empty;    /* window: ST(i) that must be so */
+    uint8_t pops;
 };
 
 /* One per vCPU, touched by its thread only. */

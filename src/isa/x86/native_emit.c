@@ -4,34 +4,7 @@
  * register numbers, its memory operand as [rsi], general registers as rax (ModRM.reg) and rcx
  * (ModRM.rm); prefixes that do not select the opcode are dropped.
  */
-#include "isa/x86/native_impl.h"
-
-enum { HOST_RAX = 0, HOST_RCX = 1, HOST_RDX = 2, HOST_RSI = 6, HOST_RDI = 7 };
-
-static void e8(struct native_code *k, unsigned v)
-{
-    k->bytes[k->len++] = (uint8_t)v;
-}
-
-static void e32(struct native_code *k, uint32_t v)
-{
-    memcpy(k->bytes + k->len, &v, 4);
-    k->len += 4;
-}
-
-static void bytes3(struct native_code *k, unsigned a, unsigned b, unsigned c)
-{
-    e8(k, a);
-    e8(k, b);
-    e8(k, c);
-}
-
-/* ModRM and displacement of a field of struct x86_cpu. */
-static void e_field(struct native_code *k, unsigned reg, size_t off)
-{
-    e8(k, 0x80 | (reg & 7) << 3 | HOST_RDI);
-    e32(k, (uint32_t)off);
-}
+#include "isa/x86/native_code.h"
 
 static size_t xmm_off(unsigned reg)
 {
@@ -41,11 +14,6 @@ static size_t xmm_off(unsigned reg)
 static size_t ymmh_off(unsigned reg)
 {
     return offsetof(struct x86_cpu, xsave) + XS_YMMH + 16 * reg;
-}
-
-static size_t mxcsr_off(void)
-{
-    return offsetof(struct x86_cpu, xsave) + XS_MXCSR;
 }
 
 /* movups xmm, [field] (0F 10) or back (0F 11). */
@@ -80,31 +48,6 @@ static void gpr_move(struct native_code *k, unsigned opcode, unsigned host, unsi
 {
     bytes3(k, 0x48, opcode, 0x80 | host << 3 | HOST_RDI);
     e32(k, (uint32_t)(offsetof(struct x86_cpu, gpr) + 8 * guest));
-}
-
-/* lahf; seto al; mov [arith], ax */
-static void flags_keep(struct native_code *k)
-{
-    e8(k, 0x9f);
-    bytes3(k, 0x0f, 0x90, 0xc0);
-    bytes3(k, 0x66, 0x89, 0x80 | HOST_RAX << 3 | HOST_RDI);
-    e32(k, (uint32_t)offsetof(struct x86_cpu, arith));
-}
-
-/* mov ax, [arith]; sahf. Good for all flags but OF, which FCMOVcc does not read. */
-static void flags_load(struct native_code *k)
-{
-    bytes3(k, 0x66, 0x8b, 0x80 | HOST_RAX << 3 | HOST_RDI);
-    e32(k, (uint32_t)offsetof(struct x86_cpu, arith));
-    e8(k, 0x9e);
-}
-
-/* ldmxcsr (/2) or stmxcsr (/3) of the guest's */
-static void mxcsr_move(struct native_code *k, unsigned ext)
-{
-    e8(k, 0x0f);
-    e8(k, 0xae);
-    e_field(k, ext, mxcsr_off());
 }
 
 /* ldmxcsr [rip + x]: the host's own value, which follows the thunk. Returns where x stands. */
@@ -267,23 +210,12 @@ static void store_operands(struct native_code *k, const struct native_form *f,
 void native_emit_vector(struct native_code *k, const struct native_form *f,
                         const struct x86_insn *in)
 {
-    bool fp = in->desc->flags & X86_F_FP_MXCSR;
-    unsigned fixup = 0;
-
     load_operands(k, f, in);
-    if (fp)
-        mxcsr_move(k, 2);
     op_itself(k, f);
-    if (fp) {
-        mxcsr_move(k, 3);
-        fixup = mxcsr_host(k);
-    }
     store_operands(k, f, in);
     if (f->vex)
         bytes3(k, 0xc5, 0xf8, 0x77); /* vzeroupper */
     e8(k, 0xc3);
-    if (fp)
-        mxcsr_host_value(k, fixup);
 }
 
 void native_emit_x87(struct native_code *k, const struct native_form *f, const struct x86_insn *in)

@@ -17,7 +17,7 @@ enum native_flag {
     NT_MMX = 1 << 2,   /* MMX or x87: touches the x87 unit */
     NT_XMM = 1 << 3,   /* an MMX instruction that names XMM registers, too */
     NT_W = 1 << 4,     /* REX.W or VEX.W */
-    NT_INT_ELEMS = 1 << 5,
+    NT_HALF = 1 << 5,  /* writes half-precision numbers: VCVTPS2PH */
 };
 
 enum { NO_REG = 0xff, MXCSR_MASKS = 0x1f80, MXCSR_FLAGS = 0x3f, MXCSR_DEFAULT = 0x1f80 };
@@ -50,6 +50,9 @@ struct native_code {
 void native_emit_vector(struct native_code *k, const struct native_form *f,
                         const struct x86_insn *in);
 void native_emit_x87(struct native_code *k, const struct native_form *f, const struct x86_insn *in);
+/* native_window.c: the quick form, called as code(c, mem); false: there is none. */
+bool native_emit_window(struct native_code *k, const struct native_form *f,
+                        const struct x86_insn *in, struct native_thunk *t);
 
 struct native_snapshot {
     uint8_t xmm[256], ymmh[256];
@@ -63,6 +66,7 @@ struct x86_native {
     _Alignas(64) uint8_t bounce[128]; /* memory operand that is not plain RAM in one page */
     _Alignas(64) uint8_t fx[FX_SIZE]; /* what an x87 thunk leaves */
     uint32_t mxcsr_mask;              /* of the host */
+    uint8_t x87_tracks;               /* X87_TRACKS_*, of the host */
     bool has[X86_FEAT_COUNT];         /* the host's features */
     struct native_snapshot snap;
     uint64_t generation;
@@ -81,6 +85,10 @@ _Noreturn void native_denied(struct x86_cpu *c, const struct native_thunk *t);
 _Noreturn void native_raise_xm(struct x86_cpu *c, uint32_t flags);
 /* native_x87.c */
 void native_run_x87(struct x86_cpu *c, const struct native_thunk *t, gva_t ea);
+/* native_window.c */
+void native_run_window(struct x86_cpu *c, const struct native_thunk *t, gva_t ea);
+enum { X87_TRACKS_FIP = 1, X87_TRACKS_FOP = 2, X87_TRACKS_FDP = 4 };
+uint8_t native_probe_x87_tracks(void);
 /* Raise #MF if an unmasked x87 exception is pending: before every waiting instruction. */
 void x87_check_pending(struct x86_cpu *c);
 

@@ -58,6 +58,7 @@ static void run_ignoring_pending(struct x86_cpu *c, const struct native_thunk *t
 
 static void execute(struct x86_cpu *c, const struct native_thunk *t, void *mem)
 {
+    memcpy(c->native->fx, c->xsave, XS_MXCSR); /* AMD: FXSAVE writes pointers only with ES set */
     set_mxcsr(c, t);
     if (unlikely(xs_fsw(c) & FSW_ES))
         run_ignoring_pending(c, t, mem);
@@ -78,7 +79,8 @@ static void translate_pointers(struct x86_cpu *c, const struct native_thunk *t, 
         FX64(fx, XS_FIP) = op_rip(c, c->op);
     if (mem && FX64(fx, XS_FDP) == (uintptr_t)mem)
         FX64(fx, XS_FDP) = op_offset(c, c->op);
-    if (FX16(fx, XS_FOP) == t->host_fop && xs_fop(c) != t->host_fop)
+    if (FX16(fx, XS_FOP) == t->host_fop &&
+        (xs_fop(c) != t->host_fop || (FX16(fx, XS_FSW) & FSW_ES)))
         FX16(fx, XS_FOP) = t->fop;
 }
 
@@ -132,7 +134,10 @@ void native_run_x87(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
         mem = t->mem_access & X86_W ? c->native->bounce : native_load(c, ea, t->mem_size);
     }
     execute(c, t, mem);
-    if (mem && (t->mem_access & X86_W) && stored(c))
+    if (mem && (t->mem_access & X86_W) && stored(c)) {
+        if (t->flags & NT_MMX)
+            x87_set_top(c, 0); /* even if the store faults */
         native_store(c, ea, mem, t->mem_size);
+    }
     commit(c, t, mem);
 }

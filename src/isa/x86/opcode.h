@@ -1,11 +1,11 @@
 /*
  * Between the opcode tables and the decoder: operand codes and opcode maps.
  *
- * Operand codes are spelled as in the opcode maps of [SDM 2D appendix A]: a capital for the addressing
- * method and small letters for the operand type (Eb, Gv, Iz, Wps ...). Each is a number that holds all
- * the decoder needs of method and type, so that a register operand takes no branch:
- *   bits 0-4 type, 5-8 operand kind, 9-11 source, 12 register number of four bits, not three,
- *   13 any mod, 14-15 how, 16-18 fixed value, 20-21 access.
+ * Operand codes are spelled as in the opcode maps of [SDM 2D appendix A]: a capital for the
+ * addressing method and small letters for the operand type (Eb, Gv, Iz, Wps ...). Each is a number
+ * that holds all the decoder needs of method and type, so that a register operand takes no branch:
+ *   bits 0-7 operand kind, 8-12 type, 13 register number of four bits, not three, 14 any mod,
+ *   16-23 source (its bits' place among the sources), 24-25 how, 26-28 fixed value, 30-31 access.
  */
 #ifndef ISA_X86_OPCODE_H
 #define ISA_X86_OPCODE_H
@@ -18,32 +18,32 @@ enum op_how {
     HOW_OTHER, /* what source says: enum op_other */
 };
 
-enum op_source {
-    FROM_REG,    /* ModRM.reg */
-    FROM_RM,     /* ModRM.rm */
-    FROM_OPCODE, /* low bits of the opcode */
-    FROM_VVVV,   /* VEX.vvvv */
-    FROM_0,      /* rAX, ST(0) */
-    FROM_1,      /* rCX */
-    FROM_2,      /* rDX */
+enum op_source {                   /* where its number stands in `sources` of decode_operand() */
+                 FROM_REG = 0,     /* ModRM.reg */
+                 FROM_RM = 8,      /* ModRM.rm */
+                 FROM_OPCODE = 16, /* low bits of the opcode */
+                 FROM_VVVV = 24,   /* VEX.vvvv */
+                 FROM_0 = 32,      /* rAX, ST(0) */
+                 FROM_1 = 40,      /* rCX */
+                 FROM_2 = 48,      /* rDX */
 };
 
 enum op_other {
-    OTHER_IMM,  /* immediate, zero-extended */
-    OTHER_SIMM, /* immediate, sign-extended; relative branch */
-    OTHER_FIXED, /* a fixed segment register, or the constant 1 */
-    OTHER_FAR,  /* far pointer in the instruction */
-    OTHER_MOFFS, /* absolute address in the instruction */
-    OTHER_IS4,  /* register in imm8[7:4] */
+    OTHER_IMM,     /* immediate, zero-extended */
+    OTHER_SIMM,    /* immediate, sign-extended; relative branch */
+    OTHER_FIXED,   /* a fixed segment register, or the constant 1 */
+    OTHER_FAR,     /* far pointer in the instruction */
+    OTHER_MOFFS,   /* absolute address in the instruction */
+    OTHER_IS4,     /* register in imm8[7:4] */
     OTHER_CHECKED, /* segment, control or debug register in ModRM.reg: not all exist */
-    OTHER_VSIB, /* memory addressed by a vector of indexes */
+    OTHER_VSIB,    /* memory addressed by a vector of indexes */
 };
 
 #define OP_METHOD_MAKE(kind, source, mask, how)                                                    \
-    (X86_OP_##kind << 5 | (source) << 9 | (mask) << 12 | (how) << 14)
-#define METHOD_REG(kind, source)   OP_METHOD_MAKE(kind, source, 1, HOW_REG)
-#define METHOD_REG8(kind, source)  OP_METHOD_MAKE(kind, source, 0, HOW_REG) /* REX is ignored */
-#define METHOD_OTHER(kind, other)  OP_METHOD_MAKE(kind, other, 0, HOW_OTHER)
+    (X86_OP_##kind | (source) << 16 | (mask) << 13 | (how) << 24)
+#define METHOD_REG(kind, source)  OP_METHOD_MAKE(kind, source, 1, HOW_REG)
+#define METHOD_REG8(kind, source) OP_METHOD_MAKE(kind, source, 0, HOW_REG) /* REX is ignored */
+#define METHOD_OTHER(kind, other) OP_METHOD_MAKE(kind, other, 0, HOW_OTHER)
 
 enum op_method {
     M_NONE,
@@ -62,8 +62,8 @@ enum op_method {
     M_E = OP_METHOD_MAKE(GPR, FROM_RM, 1, HOW_RM),
     M_G = METHOD_REG(GPR, FROM_REG),
     M_M = OP_METHOD_MAKE(MEM, FROM_RM, 1, HOW_RM), /* memory only */
-    M_R = METHOD_REG(GPR, FROM_RM),       /* register only */
-    M_F = M_R | 1 << 13,                  /* register whatever mod says: MOV to and from CR, DR */
+    M_R = METHOD_REG(GPR, FROM_RM),                /* register only */
+    M_F = M_R | 1 << 14, /* register whatever mod says: MOV to and from CR, DR */
     M_S = METHOD_OTHER(SEG, OTHER_CHECKED),
     M_C = METHOD_OTHER(CR, OTHER_CHECKED),
     M_D = METHOD_OTHER(DR, OTHER_CHECKED),
@@ -82,37 +82,38 @@ enum op_method {
 
 /* Operand types; the sizes are in the table of decode_operand.h. */
 enum op_type {
-    T_0,   /* no size: not accessed, or known at run time only */
-    T_B,   /* byte */
-    T_W,   /* word */
-    T_D,   /* doubleword */
-    T_Q,   /* quadword */
-    T_T,   /* ten bytes */
-    T_DQ,  /* double quadword */
-    T_QQ,  /* quad quadword */
-    T_V,   /* 2, 4 or 8 by operand size */
-    T_Y,   /* 4 or 8 by operand size */
-    T_Z,   /* 2 or 4: 4 for operand size 8 */
-    T_P,   /* far pointer: 2 + operand size */
-    T_A,   /* BOUND's pair */
-    T_S,   /* descriptor table register: 6, or 10 in 64-bit mode */
-    T_M,   /* 8 in 64-bit mode, else 4 */
-    T_X,   /* 16 or 32 by VEX.L */
-    T_XH,  /* half of that */
-    T_XQ,  /* a quarter */
-    T_XE,  /* an eighth */
-    T_VW,  /* register v, memory w */
-    T_ZW,  /* register z, memory w */
-    T_DB,  /* register d, memory b */
-    T_DW,  /* register d, memory w */
-    T_ENV, /* x87 environment: 14 or 28 */
-    T_FST, /* x87 state: 94 or 108 */
-    T_FX,  /* FXSAVE area: 512 */
+    T_0,    /* no size: not accessed, or known at run time only */
+    T_B,    /* byte */
+    T_W,    /* word */
+    T_D,    /* doubleword */
+    T_Q,    /* quadword */
+    T_T,    /* ten bytes */
+    T_DQ,   /* double quadword */
+    T_QQ,   /* quad quadword */
+    T_V,    /* 2, 4 or 8 by operand size */
+    T_Y,    /* 4 or 8 by operand size */
+    T_Z,    /* 2 or 4: 4 for operand size 8 */
+    T_P,    /* far pointer: 2 + operand size */
+    T_A,    /* BOUND's pair */
+    T_S,    /* descriptor table register: 6, or 10 in 64-bit mode */
+    T_M,    /* 8 in 64-bit mode, else 4 */
+    T_X,    /* 16 or 32 by VEX.L */
+    T_XH,   /* half of that */
+    T_XQ,   /* a quarter */
+    T_XE,   /* an eighth */
+    T_VW,   /* register v, memory w */
+    T_ZW,   /* register z, memory w */
+    T_DB,   /* register d, memory b */
+    T_DW,   /* register d, memory w */
+    T_ENV,  /* x87 environment: 14 or 28 */
+    T_FST,  /* x87 state: 94 or 108 */
+    T_FX,   /* FXSAVE area: 512 */
     T_DDUP, /* MOVDDUP's source: 8 with L = 0, 32 with L = 1 */
     T_COUNT
 };
 
-enum op_select { /* how `sub` is indexed */
+/* How `sub` is indexed. */
+enum op_select {
     SEL_NONE,
     SEL_REG,  /* ModRM.reg: 8 */
     SEL_MOD,  /* memory, register: 2 */
@@ -127,18 +128,25 @@ enum op_select { /* how `sub` is indexed */
 };
 
 /* How prefixes and mode make the operand size; from the flags D64, F64, MIN32, MAX32. */
-enum opsize_class { OPSIZE_PLAIN, OPSIZE_D64, OPSIZE_F64, OPSIZE_MIN32, OPSIZE_MAX32, OPSIZE_COUNT };
+enum opsize_class {
+    OPSIZE_PLAIN,
+    OPSIZE_D64,
+    OPSIZE_F64,
+    OPSIZE_MIN32,
+    OPSIZE_MAX32,
+    OPSIZE_COUNT
+};
 
-#define OP_TYPE(code)   ((code)&31)
-#define OP_KIND(code)   ((code) >> 5 & 15)
-#define OP_SOURCE(code) ((code) >> 9 & 7)
-#define OP_MASK(code)   (((code) >> 9 & 8) | 7) /* of the register number: 15 or 7 */
-#define OP_HOW(code)    ((code) >> 14 & 3)
-#define OP_FIXED(code)  ((code) >> 16 & 7)
-#define OP_ACCESS(code) ((code) >> 20 ^ X86_R) /* no bits: read */
-#define OP_METHOD(code) ((code)&0xffe0)
+#define OP_KIND(code)   ((code)&0xff)
+#define OP_TYPE(code)   ((code) >> 8 & 31)
+#define OP_MASK(code)   (((code) >> 10 & 8) | 7) /* of the register number: 15 or 7 */
+#define OP_SOURCE(code) ((code) >> 16 & 63)
+#define OP_HOW(code)    ((code) >> 24 & 3)
+#define OP_FIXED(code)  ((code) >> 26 & 7)
+#define OP_ACCESS(code) ((code) >> 30 ^ X86_R) /* no bits: read */
+#define OP_METHOD(code) ((code)&0x3ff60ff)
 
-#define OP_MAKE(method, type, reg) ((method) | (type) | (reg) << 16)
+#define OP_MAKE(method, type, reg) ((method) | (type) << 8 | (reg) << 26)
 
 enum { PFX_NONE, PFX_66, PFX_F3, PFX_F2, PFX_COUNT };
 

@@ -153,6 +153,16 @@ static gva_t gather_address(struct x86_cpu *c, gva_t ea, int64_t index, unsigned
     return seg_addr(c, op, off, size, ACCESS_READ);
 }
 
+/* An element of the mask counts by its sign and is all ones or zero from then on. */
+static void gather_spread_mask(struct x86_cpu *c, const struct native_thunk *t, unsigned n,
+                               unsigned size)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t *mask = vec_at(c, t->vvvv, i * size);
+        memset(mask, mask[size - 1] & 0x80 ? 0xff : 0, size);
+    }
+}
+
 /*
  * Elements are fetched in order. Each is committed and its mask cleared at once: after a fault the
  * instruction is run again and goes on where it stopped.
@@ -161,12 +171,13 @@ static void gather(struct x86_cpu *c, const struct native_thunk *t, gva_t ea, un
 {
     unsigned size = t->flags & NT_W ? 8 : 4;
 
+    gather_spread_mask(c, t, n, size);
     for (unsigned i = 0; i < n; i++) {
         uint8_t *mask = vec_at(c, t->vvvv, i * size);
-        if (mask[size - 1] & 0x80) {
-            gva_t va = gather_address(c, ea, gather_index(c, t, i), size);
-            memcpy(vec_at(c, t->reg, i * size), native_load(c, va, size), size);
-        }
+        if (!mask[0])
+            continue;
+        gva_t va = gather_address(c, ea, gather_index(c, t, i), size);
+        memcpy(vec_at(c, t->reg, i * size), native_load(c, va, size), size);
         memset(mask, 0, size);
     }
 }

@@ -9,17 +9,38 @@ enum { FSAVE_REGS = 80 };
 
 #define HANDLER(name) static void name(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
 
+/* A register in the pieces that the unit itself loads and stores, so that they forward. */
+struct st_value {
+    uint64_t mantissa;
+    uint16_t exponent;
+};
+
+static struct st_value st_get(const struct x86_cpu *c, unsigned i)
+{
+    struct st_value v;
+    memcpy(&v.mantissa, c->xsave + XS_ST + 16 * i, 8);
+    memcpy(&v.exponent, c->xsave + XS_ST + 16 * i + 8, 2);
+    return v;
+}
+
+static void st_put(struct x86_cpu *c, unsigned i, struct st_value v)
+{
+    memcpy(c->xsave + XS_ST + 16 * i, &v.mantissa, 8);
+    memcpy(c->xsave + XS_ST + 16 * i + 8, &v.exponent, 2);
+}
+
 void x87_set_top(struct x86_cpu *c, unsigned top)
 {
     unsigned shift = (top - (xs_fsw(c) >> FSW_TOP_SHIFT)) & 7;
-    uint8_t st[8][16];
+    struct st_value st[8];
 
     xs_set_fsw(c, (xs_fsw(c) & (uint16_t)~FSW_TOP) | (uint16_t)(top << FSW_TOP_SHIFT));
     if (!shift)
         return;
     for (unsigned i = 0; i < 8; i++)
-        memcpy(st[i], c->xsave + XS_ST + 16 * ((i + shift) & 7), 16);
-    memcpy(c->xsave + XS_ST, st, sizeof(st));
+        st[i] = st_get(c, i);
+    for (unsigned i = 0; i < 8; i++)
+        st_put(c, i, st[(i + shift) & 7]);
 }
 
 void x87_enter_mmx(struct x86_cpu *c)

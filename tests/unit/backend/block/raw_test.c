@@ -3,13 +3,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/loop.h>
+#include <linux/seccomp.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit/cmocka_all.h"
@@ -74,6 +79,55 @@ static void the_right_driver_runs(void **state)
         assert_string_equal(raw_driver_name(b), "threads");
     }
     b->ops->close(b);
+}
+
+/* In a child, as there is no way back: io_uring_setup answers EPERM, as in many containers. */
+static void forbid_uring(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog prog = {ARRAY_SIZE(code), code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) != 0) {
+        _exit(77);
+    }
+}
+
+static int read_without_uring(struct scratch *s)
+{
+    struct blk_options o = {.path = s->path};
+    struct blk_backend *b;
+    uint8_t buf[512];
+
+    forbid_uring();
+    if (evloop_create(&s->loop, "child-io", &s->err) != 0 || evloop_start(s->loop, &s->err) != 0 ||
+        blk_open(&b, &o, s->loop, &s->err) != 0) {
+        return 1;
+    }
+    if (strcmp(raw_driver_name(b), "threads") != 0) {
+        return 2;
+    }
+    return scratch_io(b, BLK_READ, buf, 512, 512) == 0 && buf[0] == scratch_byte(512) ? 0 : 3;
+}
+
+static void threads_run_where_uring_is_refused(void **state)
+{
+    int status;
+
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(read_without_uring(*state));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_int_equal(status, 0);
 }
 
 /* Aligned, misaligned in memory, misaligned on disk, and odd vectors. */
@@ -425,6 +479,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_right_driver_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(threads_run_where_uring_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(transfers_are_exact, setup, teardown),
         cmocka_unit_test_setup_teardown(requests_outside_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_readonly_disk_stays_as_it_is, setup, teardown),

@@ -3,7 +3,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -36,23 +38,52 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Makes or removes a tap interface that outlives its descriptor; false: not allowed here. */
+static bool persistent_tap(const char *name, bool on)
+{
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+    strcpy(ifr.ifr_name, name);
+    bool ok = fd >= 0 && ioctl(fd, TUNSETIFF, &ifr) == 0 && ioctl(fd, TUNSETPERSIST, on) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static void missing_interface_is_a_sentence(void **state)
+{
+    struct wire *w = *state;
+
+    int rc = wire_open(w, "tap=dpl-none");
+    if (rc == -EPERM || rc == -EACCES || rc == -ENOENT)
+        skip();
+    assert_int_equal(rc, -ENODEV);
+    assert_non_null(strstr(w->err.text, "there is no tap interface 'dpl-none'"));
+}
+
 static void no_permission_is_a_sentence(void **state)
 {
     struct wire *w = *state;
+    char options[32];
     int status;
 
+    snprintf(options, sizeof(options), "tap=dpq%d", getpid() % 100000);
+    if (!persistent_tap(options + 4, true))
+        skip();
     pid_t pid = fork();
     if (pid == 0) {
         if (geteuid() == 0 && setuid(65534) != 0) {
             _exit(2);
         }
-        int rc = wire_open(w, "tap=dpl-none");
+        int rc = wire_open(w, options);
         /* Without the device there is another sentence, and nothing to be forbidden. */
         _exit(rc < 0 && (strstr(w->err.text, "no permission") || access("/dev/net/tun", F_OK) != 0)
                   ? 0
                   : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(persistent_tap(options + 4, false));
     assert_int_equal(status, 0);
 }
 
@@ -99,10 +130,10 @@ static void frames_pass_both_ways(void **state)
     char options[32];
 
     snprintf(options, sizeof(options), "tap=dpl%d", getpid() % 100000);
-    int rc = wire_open(w, options);
-    if (rc == -EPERM || rc == -EACCES || rc == -ENOENT) {
+    if (!persistent_tap(options + 4, true)) {
         skip();
     }
+    int rc = wire_open(w, options);
     assert_int_equal(rc, 0);
     int s = packet_socket(options + 4);
     wire_send(w, out, FRAME);
@@ -120,11 +151,15 @@ static void frames_pass_both_ways(void **state)
         assert_int_equal(in[15], i);
     }
     close(s);
+    wire_teardown(w); /* lets go of the interface, so that it can be removed */
+    assert_true(persistent_tap(options + 4, false));
+    wire_setup(w);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(missing_interface_is_a_sentence, setup, teardown),
         cmocka_unit_test_setup_teardown(no_permission_is_a_sentence, setup, teardown),
         cmocka_unit_test_setup_teardown(another_kind_of_interface_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(frames_pass_both_ways, setup, teardown),

@@ -69,6 +69,8 @@ static int connect_to(int type, uint16_t port)
     return s;
 }
 
+static const struct wire_udp dhcp_client = {.dst = 0xffffffff, .sport = 68, .dport = 67};
+
 /* [RFC 2131 2, 4.1]: a message of type `type` asking for 10.0.2.15. */
 static size_t dhcp_message(struct wire *w, uint8_t type, uint8_t m[300])
 {
@@ -101,7 +103,7 @@ static void ask_dhcp(struct wire *w, uint8_t type, uint8_t answer)
     uint8_t m[WIRE_FRAME];
 
     size_t len = dhcp_message(w, type, m);
-    wire_send_udp(w, 0, 0xffffffff, 68, 67, m, len);
+    wire_send_udp(w, &dhcp_client, m, len);
     len = wire_expect_udp(w, 68, m);
     assert_true(len > 240);
     assert_int_equal(m[0], 2);
@@ -131,7 +133,7 @@ static void frames_wait_for_buffers(void **state)
     wire_set_full(w, true);
     for (int i = 0; i < 3; i++) {
         size_t len = dhcp_message(w, 1, m);
-        wire_send_udp(w, 0, 0xffffffff, 68, 67, m, len);
+        wire_send_udp(w, &dhcp_client, m, len);
     }
     bool refused = false;
     for (int i = 0; i < 5000 && !refused; i++) {
@@ -157,7 +159,9 @@ static void udp_reaches_the_host(void **state)
     int s = host_socket(SOCK_DGRAM, &port);
 
     assert_int_equal(wire_open(w, "user"), 0);
-    wire_send_udp(w, WIRE_GUEST, WIRE_HOST, 4000, port, "ping", 4);
+    wire_send_udp(
+        w, &(struct wire_udp){.src = WIRE_GUEST, .dst = WIRE_HOST, .sport = 4000, .dport = port},
+        "ping", 4);
     assert_int_equal(recvfrom(s, buf, sizeof(buf), 0, (struct sockaddr *)&from, &fromlen), 4);
     assert_memory_equal(buf, "ping", 4);
     assert_int_equal(sendto(s, "pong!", 5, 0, (struct sockaddr *)&from, fromlen), 5);

@@ -196,17 +196,16 @@ static void send_ip(struct wire *w, uint8_t *f, uint8_t proto, uint32_t src, uin
     wire_send(w, f, 34 + len);
 }
 
-void wire_send_udp(struct wire *w, uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
-                   const void *payload, size_t len)
+void wire_send_udp(struct wire *w, const struct wire_udp *u, const void *payload, size_t len)
 {
     uint8_t f[WIRE_FRAME], *udp = f + 34;
 
-    put16(udp, sport);
-    put16(udp + 2, dport);
+    put16(udp, u->sport);
+    put16(udp + 2, u->dport);
     put16(udp + 4, (unsigned)len + 8);
     put16(udp + 6, 0); /* no checksum */
     memcpy(udp + 8, payload, len);
-    send_ip(w, f, 17, src, dst, len + 8);
+    send_ip(w, f, 17, u->src, u->dst, len + 8);
 }
 
 struct port_filter {

@@ -47,8 +47,12 @@ void wire_send(struct wire *w, const void *frame, size_t len);
 size_t wire_expect(struct wire *w, bool (*wanted)(const uint8_t *frame, size_t len, void *opaque),
                    void *opaque, uint8_t frame[WIRE_FRAME]);
 
-void wire_send_udp(struct wire *w, uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport,
-                   const void *payload, size_t len);
+struct wire_udp {
+    uint32_t src, dst; /* host byte order, all */
+    uint16_t sport, dport;
+};
+
+void wire_send_udp(struct wire *w, const struct wire_udp *u, const void *payload, size_t len);
 /* Payload of the next UDP datagram to `dport`. */
 size_t wire_expect_udp(struct wire *w, uint16_t dport, uint8_t *payload);
 void wire_send_tcp(struct wire *w, const struct wire_tcp *t);
