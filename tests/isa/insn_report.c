@@ -107,9 +107,39 @@ static unsigned compare(FILE *f, const struct insn_end *h, const struct insn_end
 
 /* ---- differences that are none of the interpreter's ---- */
 
+/* Entering the signal handler, IRET turns a null selector's RPL to 0. [SDM 2 IRET] */
+static void clear_null_selectors(struct insn_regs *r)
+{
+    uint16_t *sel[] = {&r->ds, &r->es, &r->fs, &r->gs};
+    for (unsigned i = 0; i < 4; i++) {
+        if (!(*sel[i] & ~3u))
+            *sel[i] = 0;
+    }
+}
+
+/* Flags that the manual leaves undefined and that hosts set by encoding, so that no execution of
+ * another encoding can copy them. */
+static uint64_t free_flags(const struct x86_insn *in)
+{
+    bool by_imm = in->opcode == 0xc0 || in->opcode == 0xc1;
+    switch (in->iclass) {
+    case X86_I_ROL:
+    case X86_I_ROR: /* OF with a count but 1: C0 and C1 keep it, D2 and D3 compute it (Intel) */
+        return by_imm && (in->imm & (in->opsize == 8 ? 63 : 31)) != 1 ? FL_OF : 0;
+    case X86_I_IRET: /* RF lasts for one instruction: a single step behind IRET sees it, we drop it */
+        return FL_RF;
+    default:
+        return 0;
+    }
+}
+
 static void pardon(const struct insn_code *code, struct insn_end *h, struct insn_end *g)
 {
-    (void)code;
+    uint64_t flags = code->decoded ? free_flags(&code->insn) : 0;
+    h->regs.rflags |= flags;
+    g->regs.rflags |= flags;
+    clear_null_selectors(&h->regs);
+    clear_null_selectors(&g->regs);
     /* Linux tells user programs that every kernel page is present, so as not to say which are. */
     if (h->vector == VEC_PF && h->cr2 >= USER_END && g->cr2 >= USER_END) {
         h->error |= PFERR_P;

@@ -185,15 +185,17 @@ static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
 }
 
 /*
- * TF was set when the instruction began: #DB behind it [SDM 3B 18.3.1.4], or behind each repetition
- * of a string instruction, which the attention bit ends.
+ * TF was set when the instruction began: #DB behind it, or behind each repetition of a string
+ * instruction (which the attention bit ends). Not behind a load of SS, nor behind an instruction
+ * that took TF into an event of its own. [SDM 3A 6.8.3, 3B 18.3.1.4]
  */
 static enum service single_step(struct interp *it, struct x86_cpu *c)
 {
+    c->no_trap = false;
     x86_want_attention(c, X86_ATTN_STATE);
     if (!run_lone(it, c))
         return SERVICE_NO_CODE;
-    if (c->inhibit == X86_SHADOW_SS)
+    if (c->no_trap || c->inhibit == X86_SHADOW_SS)
         return SERVICE_GO_ON;
     c->inhibit = X86_SHADOW_NONE;
     c->dr[6] |= 0x4000;

@@ -261,10 +261,11 @@ EXEC(ret_far)
 }
 EXEC_ANY(RETF, ret_far);
 
-/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. */
+/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. RF would last for one instruction
+ * and only matters to code breakpoints, which are not modelled: it stays clear. */
 static u64 iret_flags_mask(const struct x86_cpu *c, unsigned size)
 {
-    u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_RF | FL_AC | FL_ID;
+    u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_AC | FL_ID;
     if (c->cpl <= (c->rflags & FL_IOPL) >> 12)
         mask |= FL_IF;
     if (c->cpl == 0)
@@ -372,6 +373,7 @@ EXEC(syscall)
     flat_ss(c, (u16)(sel + 8), 0);
     c->cpl = 0;
     c->rip = c->lstar;
+    c->no_trap = c->fmask & FL_TF;
     x86_set_rflags(c, x86_rflags(c) & ~(c->fmask | FL_RF));
     x86_update_mode(c);
     return NULL;

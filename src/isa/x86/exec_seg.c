@@ -311,13 +311,13 @@ EXEC(arpl)
 {
     need_protected(c);
     bool mem = op->flags & OP_MEM0;
-    gva_t ea = mem ? op_ea(c, op, 2, ACCESS_WRITE) : 0;
+    gva_t ea = mem ? op_ea(c, op, 2, ACCESS_READ) : 0;
     u16 dst = get_op(c, op->dst, mem, ea, 2), src = get_reg(c, op->src, 2);
     bool raise = (dst & 3) < (src & 3);
     if (raise)
         dst = (u16)((dst & ~3u) | (src & 3));
     if (raise && mem)
-        store_u16(c, ea, dst);
+        store_u16(c, op_ea(c, op, 2, ACCESS_WRITE), dst);
     else if (raise)
         put_reg(c, op->dst, 2, dst);
     put_zf(c, raise);
