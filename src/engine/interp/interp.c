@@ -170,11 +170,17 @@ static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
     return ok ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
 }
 
-/* TF was set when the instruction began: #DB behind it. [SDM 3B 18.3.1.4] */
+/* TF was set when the instruction began: #DB behind it, or behind each element of a repeated one,
+ * unless the instruction took TF into an event of its own. [SDM 3B 18.3.1.4] */
 static enum service single_step(struct interp *it, struct x86_cpu *c)
 {
+    c->no_trap = false;
     if (!run_lone(it, c))
         return SERVICE_NO_CODE;
+    if (c->no_trap) {
+        x86_want_attention(c, X86_ATTN_STATE);
+        return SERVICE_GO_ON;
+    }
     c->dr[6] |= 0x4000;
     x86_want_attention(c, X86_ATTN_STATE);
     return x86_deliver(c, EVENT_TRAP, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
@@ -184,6 +190,8 @@ static enum service shadowed(struct interp *it, struct x86_cpu *c)
 {
     c->inhibit = 0;
     x86_want_attention(c, X86_ATTN_STATE);
+    if (c->rflags & FL_TF)
+        return single_step(it, c);
     return run_lone(it, c) ? SERVICE_GO_ON : SERVICE_NO_CODE;
 }
 

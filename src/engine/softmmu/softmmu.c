@@ -17,7 +17,7 @@ static struct softmmu *mmu_of(const struct x86_cpu *c)
 static _Noreturn void fault(struct x86_cpu *c, gva_t va, const struct x86_walk *w)
 {
     if (w->noncanonical)
-        x86_raise_gp(c, 0);
+        x86_raise_noncanonical(c, va);
     x86_raise_pf(c, va, w->error);
 }
 
@@ -193,6 +193,14 @@ static unsigned first_part(gva_t va, unsigned size)
     return left < size ? (unsigned)left : size;
 }
 
+/* An access that leaves the canonical addresses faults as a whole, whatever its first page is like.
+ */
+static void check_second_part(struct x86_cpu *c, gva_t va)
+{
+    if (unlikely((gva_t)((int64_t)(va << 16) >> 16) != va))
+        x86_raise_noncanonical(c, va);
+}
+
 static uint64_t slow_load(struct x86_cpu *c, gva_t va, unsigned size)
 {
     struct softmmu *s = mmu_of(c);
@@ -200,6 +208,7 @@ static uint64_t slow_load(struct x86_cpu *c, gva_t va, unsigned size)
     s->vcpu->stats.slow_loads++;
     if (n == size)
         return load_page(s, va, size);
+    check_second_part(c, va + n);
     uint64_t low = load_page(s, va, n);
     return low | load_page(s, va + n, size - n) << (8 * n);
 }
@@ -221,6 +230,7 @@ static void slow_store(struct x86_cpu *c, gva_t va, unsigned size, uint64_t v)
         store_page(s, va, size, v);
         return;
     }
+    check_second_part(c, va + n);
     /* Both pages must be writable before a byte of either changes. */
     probe_write(s, va);
     probe_write(s, va + n);
@@ -232,6 +242,8 @@ static void *slow_rmw_ptr(struct x86_cpu *c, gva_t va, unsigned size)
 {
     struct softmmu *s = mmu_of(c);
     unsigned n = first_part(va, size);
+    if (n != size)
+        check_second_part(c, va + n);
     probe_write(s, va);
     if (n != size) {
         probe_write(s, va + n);
@@ -244,6 +256,8 @@ static void slow_read(struct x86_cpu *c, gva_t va, void *buf, unsigned len)
 {
     struct softmmu *s = mmu_of(c);
     uint8_t *out = buf;
+    if (first_part(va, len) < len)
+        check_second_part(c, va + first_part(va, len));
     while (len) {
         unsigned n = first_part(va, len);
         const uint8_t *p = tlb_read_ptr(c, va, n);
@@ -265,6 +279,8 @@ static void slow_write(struct x86_cpu *c, gva_t va, const void *buf, unsigned le
     struct softmmu *s = mmu_of(c);
     const uint8_t *in = buf;
     unsigned first = first_part(va, len);
+    if (first < len)
+        check_second_part(c, va + first);
     probe_write(s, va);
     if (first < len)
         probe_write(s, va + first);

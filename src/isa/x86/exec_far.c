@@ -109,9 +109,9 @@ static void call_real(struct x86_cpu *c, const struct x86_op *op, struct far_tar
 static void call_same_level(struct x86_cpu *c, const struct x86_op *op, unsigned size,
                             struct far_target t, struct x86_desc *code)
 {
-    x86_check_rip(c, code, t.offset);
     push_at(c, 0, size, c->seg[SEG_CS].sel);
     push_at(c, size, size, op_next_rip(c, op));
+    x86_check_rip(c, code, t.offset);
     x86_desc_mark_accessed(c, code);
     set_rsp(c, c->gpr[RSP] - 2 * size);
     x86_load_cs(c, t.sel, code, c->cpl, t.offset);
@@ -260,10 +260,11 @@ EXEC(ret_far)
 }
 EXEC_ANY(RETF, ret_far);
 
-/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. */
+/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. RF would last for one
+ * instruction and only matters to code breakpoints, which are not modelled: it stays clear. */
 static u64 iret_flags_mask(const struct x86_cpu *c, unsigned size)
 {
-    u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_RF | FL_AC | FL_ID;
+    u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_AC | FL_ID;
     if (c->cpl <= (c->rflags & FL_IOPL) >> 12)
         mask |= FL_IF;
     if (c->cpl == 0)
@@ -363,6 +364,7 @@ EXEC(syscall)
     flat_ss(c, (u16)(sel + 8), 0);
     c->cpl = 0;
     c->rip = c->lstar;
+    c->no_trap = c->fmask & FL_TF;
     x86_set_rflags(c, x86_rflags(c) & ~(c->fmask | FL_RF));
     x86_update_mode(c);
     return NULL;

@@ -28,6 +28,14 @@ static void put_word(struct x86_cpu *c, const struct x86_op *op, u64 v)
 }
 
 /* lower.c puts the segment register's number in imm2; imm says which way. */
+/* The next instruction is to load rSP: neither an interrupt nor a single step in between. [SDM 3A
+ * 6.8.3] */
+static void hold_behind_ss(struct x86_cpu *c)
+{
+    x86_hold_interrupts(c);
+    c->no_trap = true;
+}
+
 EXEC(mov_seg)
 {
     if (op->imm) {
@@ -36,7 +44,7 @@ EXEC(mov_seg)
             x86_raise(c, VEC_UD);
         x86_load_data_seg(c, op->imm2, sel);
         if (op->imm2 == SEG_SS)
-            x86_hold_interrupts(c);
+            hold_behind_ss(c);
         return end_block(c, op);
     }
     put_word(c, op, c->seg[op->imm2].sel);
@@ -62,7 +70,7 @@ EXEC(pop_seg)
     x86_load_data_seg(c, op->imm2, sel);
     set_rsp(c, rsp);
     if (op->imm2 == SEG_SS)
-        x86_hold_interrupts(c);
+        hold_behind_ss(c);
     return end_block(c, op);
 }
 EXEC_ANY(POP_SEG, pop_seg);
@@ -311,13 +319,13 @@ EXEC(arpl)
 {
     need_protected(c);
     bool mem = op->flags & OP_MEM0;
-    gva_t ea = mem ? op_ea(c, op, 2, ACCESS_WRITE) : 0;
+    gva_t ea = mem ? op_ea(c, op, 2, ACCESS_READ) : 0;
     u16 dst = get_op(c, op->dst, mem, ea, 2), src = get_reg(c, op->src, 2);
     bool raise = (dst & 3) < (src & 3);
     if (raise)
         dst = (u16)((dst & ~3u) | (src & 3));
     if (raise && mem)
-        store_u16(c, ea, dst);
+        store_u16(c, op_ea(c, op, 2, ACCESS_WRITE), dst);
     else if (raise)
         put_reg(c, op->dst, 2, dst);
     put_zf(c, raise);

@@ -98,6 +98,28 @@ static void lower_special(struct x86_op *op, const struct x86_insn *in)
     }
 }
 
+static bool uses_stack(const struct x86_insn *in)
+{
+    switch (in->iclass) {
+    case X86_I_CALL:
+    case X86_I_CALLF:
+    case X86_I_ENTER:
+    case X86_I_IRET:
+    case X86_I_LEAVE:
+    case X86_I_POP:
+    case X86_I_POPF:
+    case X86_I_POP_SEG:
+    case X86_I_PUSH:
+    case X86_I_PUSHF:
+    case X86_I_PUSH_SEG:
+    case X86_I_RET:
+    case X86_I_RETF:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static enum x86_form operand_form(const struct x86_insn *in)
 {
     unsigned k0 = in->nops > 0 ? in->op[0].kind : X86_OP_NONE;
@@ -184,6 +206,7 @@ void x86_lower(struct x86_cpu *c, struct x86_op *op, const struct x86_insn *in, 
     op->flags |= in->prefixes & X86_P_LOCK ? OP_LOCK : 0;
     op->flags |= in->prefixes & X86_P_REP ? OP_REP : 0;
     op->flags |= in->prefixes & X86_P_REPNE ? OP_REPNE : 0;
+    op->flags |= uses_stack(in) ? OP_STACK : 0;
     op->fn = x86_exec_undefined;
     lower_address(op, in);
     lower_operands(op, in);

@@ -28,6 +28,7 @@ enum x86_op_flag {
     OP_MEM0 = 1 << 4,  /* the first operand is memory */
     OP_MEM1 = 1 << 5,  /* the second one is */
     OP_IMM = 1 << 6,   /* the last operand is an immediate */
+    OP_STACK = 1 << 7, /* accesses the stack besides its operands */
 };
 
 struct x86_op {

@@ -87,6 +87,24 @@ void x86_raise_pf(struct x86_cpu *c, uint64_t va, uint32_t error)
     x86_raise_error(c, VEC_PF, error);
 }
 
+/* Is `va` in the executing instruction's memory operand (16 bytes cover every operand that ends a
+ * page)? */
+static bool in_operand(const struct x86_cpu *c, const struct x86_op *op, uint64_t va)
+{
+    return (op->flags & (OP_MEM0 | OP_MEM1)) &&
+           va - op_offset(c, op) - REG(c, op->seg_base, const uint64_t) < 16;
+}
+
+void x86_raise_noncanonical(struct x86_cpu *c, uint64_t va)
+{
+    const struct x86_op *op = c->op;
+    bool mem = op && (op->flags & (OP_MEM0 | OP_MEM1));
+    bool stack = mem && op->seg == SEG_SS;
+    if (op && (op->flags & OP_STACK) && !in_operand(c, op, va))
+        stack = true;
+    x86_raise_error(c, stack ? VEC_SS : VEC_GP, 0);
+}
+
 struct event {
     enum x86_event_kind kind;
     uint8_t vector;
@@ -378,6 +396,7 @@ void x86_soft_event(struct x86_cpu *c, const struct x86_op *op, enum x86_event_k
                     uint8_t vector)
 {
     struct event e = {kind, vector, false, 0};
+    c->no_trap = true; /* delivery has cleared TF */
     c->rip = op_next_rip(c, op);
     deliver(c, &e); /* a fault in here is the instruction's own: rip goes back to it */
 }
