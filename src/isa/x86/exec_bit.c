@@ -41,20 +41,22 @@ static u64 bit_mem(struct x86_cpu *c, const struct x86_op *op, u64 mask, unsigne
     unsigned size = op->size;
     if (kind == 0)
         return load_n(c, va, size);
-    void *p = op->flags & OP_LOCK ? c->slow->rmw_ptr(c, va, size) : NULL;
-    if (p && size == 8)
+    bool locked = op->flags & OP_LOCK;
+    /* Every form writes, so a fault says so even where only the read would fault. */
+    void *p = locked || !tlb_write_ptr(c, va, size) ? c->slow->rmw_ptr(c, va, size) : NULL;
+    if (locked && p && size == 8)
         return kind == 1   ? __atomic_fetch_or((u64 *)p, mask, __ATOMIC_SEQ_CST)
                : kind == 2 ? __atomic_fetch_and((u64 *)p, ~mask, __ATOMIC_SEQ_CST)
                            : __atomic_fetch_xor((u64 *)p, mask, __ATOMIC_SEQ_CST);
-    if (p && size == 4)
+    if (locked && p && size == 4)
         return kind == 1   ? __atomic_fetch_or((u32 *)p, (u32)mask, __ATOMIC_SEQ_CST)
                : kind == 2 ? __atomic_fetch_and((u32 *)p, (u32)~mask, __ATOMIC_SEQ_CST)
                            : __atomic_fetch_xor((u32 *)p, (u32)mask, __ATOMIC_SEQ_CST);
-    if (op->flags & OP_LOCK)
+    if (locked)
         c->slow->lock(c);
     u64 v = load_n(c, va, size);
     store_n(c, va, size, bit_change(v, mask, kind));
-    if (op->flags & OP_LOCK)
+    if (locked)
         c->slow->unlock(c);
     return v;
 }
@@ -96,7 +98,7 @@ EXEC_ANY(BTR, btr);
 EXEC_ANY(BTC, btc);
 
 /*
- * r <- f(r/m): BSF BSR keep the destination when the source is zero, so it goes in as well.
+ * r <- f(r/m): BSF BSR keep the destination, all 64 bits of it, when the source is zero.
  */
 #define UNARY_ASM_T(T, name, text)                                                                 \
     static T name##_##T(T dst, T src, u16 *fl)                                                     \
@@ -123,7 +125,7 @@ EXEC_ANY(BTC, btc);
             d = name##_u32(d, s, &c->arith);                                                       \
         else                                                                                       \
             d = name##_u16(d, s, &c->arith);                                                       \
-        if (!keep || op->size == 4)                                                                \
+        if (!keep)                                                                                 \
             put_reg(c, op->dst, op->size, d);                                                      \
         return op + 1;                                                                             \
     }                                                                                              \

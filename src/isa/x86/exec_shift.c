@@ -82,6 +82,8 @@ SHIFT(RCR, rcr, "rcr")
         u16 fl = c->arith;                                                                         \
         if (op->flags & OP_MEM0) {                                                                 \
             gva_t va = op_ea(c, op, op->size, ACCESS_WRITE);                                       \
+            if (!tlb_write_ptr(c, va, op->size))                                                   \
+                (void)c->slow->rmw_ptr(c, va, op->size); /* a fault is a write's */                \
             store_n(c, va, op->size, alu_##name(load_n(c, va, op->size), b, n, op->size, &fl));    \
         } else {                                                                                   \
             u64 a = get_reg(c, op->dst, op->size);                                                 \
