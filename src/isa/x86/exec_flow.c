@@ -175,9 +175,10 @@ EXEC(bound)
 {
     gva_t ea = op_ea(c, op, 2u * op->size, ACCESS_READ);
     int64_t i = (int64_t)sext(get_reg(c, op->dst, op->size), op->size);
-    int64_t low = (int64_t)sext(load_n(c, ea, op->size), op->size);
-    int64_t high = (int64_t)sext(load_n(c, ea + op->size, op->size), op->size);
-    if (i < low || i > high)
+    /* One after the other: an index below the lower bound never touches the upper one. */
+    if (i < (int64_t)sext(load_n(c, ea, op->size), op->size))
+        x86_raise(c, VEC_BR);
+    if (i > (int64_t)sext(load_n(c, ea + op->size, op->size), op->size))
         x86_raise(c, VEC_BR);
     return op + 1;
 }

@@ -260,9 +260,13 @@ EXEC_ANY(AAM, aam);
 
 EXEC(aad)
 {
-    u8 al = (u8)c->gpr[RAX] + REG(c, X86_REG_OFF(RAX) + 1, u8) * (u8)op->imm;
+    /* The flags are those of the addition, also the ones left undefined. */
+    u8 al = c->gpr[RAX], product = REG(c, X86_REG_OFF(RAX) + 1, u8) * (u8)op->imm;
+    __asm__("addb %[b], %[a]" ASM_FLAGS_KEEP
+            : [a] "+q"(al), "=a"(c->arith)
+            : [b] "q"(product)
+            : "cc");
     REG(c, X86_REG_OFF(RAX), u16) = al;
-    adjust_flags(c, al, false, false);
     return op + 1;
 }
 EXEC_ANY(AAD, aad);
