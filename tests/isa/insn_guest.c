@@ -8,6 +8,7 @@
  */
 #include "insn_guest.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ enum {
     GPA_DATA = 0x30000,
     RAM_SIZE = 0x100000,
     GDT_LIMIT = 127,
+    TSS_LIMIT = 103,
 };
 #define KERNEL_VA UINT64_C(0xffff880000000000)
 
@@ -80,17 +82,25 @@ static void build_page_tables(struct insn_guest *g)
 }
 
 /* As in Linux: arch/x86/include/asm/segment.h gives the places, the values follow from them. */
+enum { GDT_CPU = 15 }; /* limit: node << 12 | CPU */
 static const uint64_t gdt[] = {
-    [1] = 0x00cf9b000000ffff, [2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
-    [4] = 0x00cffb000000ffff, [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
+    [1] = 0x00cf9b000000ffff,       [2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
+    [4] = 0x00cffb000000ffff,       [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
     [8] = 0x00008b0000004087, /* TSS */
+    [GDT_CPU] = 0x0040f50000000000,
 };
 
 static void build_tables(struct insn_guest *g)
 {
+    unsigned cpu = 0, node = 0;
+    getcpu(&cpu, &node); /* insn_host.c binds us to it */
     memcpy(g->ram + GPA_GDT, gdt, sizeof(gdt));
+    *ram64(g, GPA_GDT + 8 * GDT_CPU) |= (node << 12 | cpu) & 0xffff;
     memset(g->ram + GPA_STUBS, 0xf4, 256);
-    *(uint64_t *)(void *)(g->ram + GPA_TSS + 4) = KERNEL_VA + GPA_STACK_TOP;
+    const uint64_t rsp0 = KERNEL_VA + GPA_STACK_TOP;
+    const uint16_t no_bitmap = TSS_LIMIT + 1;
+    memcpy(g->ram + GPA_TSS + 4, &rsp0, 8);
+    memcpy(g->ram + GPA_TSS + 102, &no_bitmap, 2);
     for (unsigned i = 0; i < 256; i++) {
         uint64_t *gate = ram64(g, GPA_IDT + 16 * i), at = KERNEL_VA + GPA_STUBS + i;
         uint64_t type = i == VEC_BP || i == VEC_OF ? 0xee : 0x8e;
@@ -120,7 +130,7 @@ static void set_system(struct insn_guest *g)
     c->idt_base = KERNEL_VA + GPA_IDT;
     c->idt_limit = 4095;
     c->tr[0] = (struct x86_segment){
-        .sel = 0x40, .attr = 0x8b, .limit = 103, .base = KERNEL_VA + GPA_TSS};
+        .sel = 0x40, .attr = 0x8b, .limit = TSS_LIMIT, .base = KERNEL_VA + GPA_TSS};
     c->ldtr[0] = (struct x86_segment){.unusable = true};
     c->cr0 = CR0_PE | CR0_PG | CR0_NE | CR0_MP | CR0_ET | CR0_WP | CR0_AM;
     c->cr3 = GPA_TABLES;

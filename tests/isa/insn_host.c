@@ -8,6 +8,7 @@
 
 #include <asm/prctl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,15 +215,29 @@ static _Noreturn void child(int in, int out)
     _exit(0);
 }
 
+/* Both processes stay on this CPU: they take turns, and its number shows in the limit of a segment.
+ */
+static void bind_to_cpu(void)
+{
+    cpu_set_t set;
+    int cpu = sched_getcpu();
+    CPU_ZERO(&set);
+    if (cpu >= 0)
+        CPU_SET(cpu, &set);
+    if (cpu < 0 || sched_setaffinity(0, sizeof(set), &set))
+        fprintf(stderr, "insn_test: cannot bind to a CPU\n");
+}
+
 int insn_host_start(struct insn_host *h)
 {
     int to[2], from[2];
+    bind_to_cpu();
     if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)) {
         fprintf(stderr, "insn_test needs a kernel that lets programs set the FS and GS base\n");
         return -1;
     }
-    h->shared = mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                     -1, 0);
+    h->shared =
+        mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (h->shared == MAP_FAILED || pipe(to) || pipe(from)) {
         perror("insn_host");
         return -1;
