@@ -30,6 +30,7 @@ enum {
     RAM_SIZE = 0x100000,
     GDT_LIMIT = 127,
     TSS_LIMIT = 103,
+    COLD_TLB_EVERY = 5, /* so that each form meets both paths */
 };
 #define KERNEL_VA UINT64_C(0xffff880000000000)
 
@@ -267,6 +268,8 @@ void insn_guest_run(struct insn_guest *g, const struct insn_batch *b, uint32_t i
     }
     insn_memory_prepare(b, t, g->ram + GPA_DATA);
     set_regs(g->cpu, &t->regs);
+    if (i % COLD_TLB_EVERY == 0)
+        g->cpu->slow->flush_all(g->cpu, false);
     run(g, end);
     insn_memory_collect(b, t, g->ram + GPA_DATA, end);
 }
