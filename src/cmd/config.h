@@ -18,12 +18,12 @@ struct config {
     char *disk[PC_MAX_DISKS];      /* "FILE[,ro][,format=raw][,cache=MODE]" */
     char *disk_path[PC_MAX_DISKS]; /* config_to_pc()'s: the specification, cut */
     unsigned ndisks;
-    char *net[PC_MAX_NETS]; /* "user...", "tap=NAME", "none" */
+    char *net[PC_MAX_NETS];         /* "user...", "tap=NAME", "none" */
     char mac_seed[PC_MAX_NETS][80]; /* config_to_pc()'s: the machine's name and the card's number */
     unsigned nnets;
     uint64_t cpus, memory;
-    char *console, *engine, *save_on_exit, *stats;
-    bool no_reboot, guest_unpack;
+    char *console, *virtio_console, *engine, *save_on_exit, *stats;
+    bool no_reboot, virtio_mmio;
 };
 
 /* Zero-initialise first. Each returns -EINVAL or -ENOMEM with a sentence. */

@@ -19,6 +19,7 @@ STRING_OPTION(kernel)
 STRING_OPTION(initrd)
 STRING_OPTION(append)
 STRING_OPTION(console)
+STRING_OPTION(virtio_console)
 STRING_OPTION(name)
 STRING_OPTION(save_on_exit)
 STRING_OPTION(stats)
@@ -64,6 +65,15 @@ static int set_memory(void *target, const char *value, struct error *err)
     return r;
 }
 
+static int set_virtio(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    c->virtio_mmio = strcmp(value, "mmio") == 0;
+    if (!c->virtio_mmio && strcmp(value, "pci") != 0)
+        return error_set(err, EINVAL, "--virtio takes pci or mmio, not '%s'", value);
+    return 0;
+}
+
 static int set_no_reboot(void *target, const char *value, struct error *err)
 {
     struct config *c = target;
@@ -99,6 +109,9 @@ static const struct option_desc run_list[] = {
     {"net", "user[,forward=...]|tap=NAME|none", "a network; forward=tcp:127.0.0.1:2222:22",
      add_net},
     CONSOLE,
+    {"virtio-console", "WHERE", "a second console, /dev/hvc0 in Linux; as --console",
+     set_virtio_console},
+    {"virtio", "pci|mmio", "how virtio devices are attached (default pci)", set_virtio},
     ENGINE,
     {"cpus", "N", "1 to 8 (default 1)", set_cpus},
     {"memory", "SIZE", "32M to 16G (default 512M)", set_memory},

@@ -152,12 +152,13 @@ static void lower(struct guest *g, const struct x86_insn *in, uint64_t rip)
     memset(op, 0, sizeof(*op));
     op->base = reg_off(in->base);
     op->index = in->vsib ? reg_off(X86_REG_NONE) : reg_off(in->index);
-    op->scale = in->scale;
+    op->scale = in->vsib ? 0 : in->scale;
     op->disp = in->disp;
     op->ea_mask = in->addrsize == 8 ? UINT64_MAX : UINT32_MAX;
     op->addr_size = in->addrsize;
     op->seg = in->seg;
     op->seg_base = offsetof(struct x86_cpu, zero);
+    op->flags = in->mode == X86_MODE_64 ? 0 : OP_LEGACY;
     op->len = in->len;
     op->next = (uint16_t)((rip & 4095) + in->len);
     g->c->code_base = rip & ~UINT64_C(4095);
@@ -184,7 +185,7 @@ bool guest_run(struct guest *g, const struct x86_insn *in, uint64_t rip)
     if (!t)
         return false;
     lower(g, in, rip);
-    gva_t ea = x86_is_mem(in) ? op_offset(g->c, &g->op) : 0;
+    gva_t ea = x86_is_mem(in) ? op_ea(g->c, &g->op, 1, ACCESS_READ) : 0;
     fill_tlb(g, x86_is_mem(in) ? ea : g->c->gpr[RDI]);
     g->vector = -1;
     if (!setjmp(g->c->unwind))

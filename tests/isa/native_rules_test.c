@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "isa/x86/access.h"
 #include "isa/x86/decode.h"
@@ -58,50 +59,48 @@ static int run_mode(struct guest *g, enum x86_mode mode, const char *code, unsig
 #define FLD1    "\xd9\xe8"
 #define FDIVZ   "\xd8\xf1" /* fdiv st0, st1 */
 
-static void denied(const char *code, unsigned len, uint64_t cr0_set, uint64_t cr0_clear,
-                   uint64_t cr4_clear, uint64_t xcr0, int vector)
-{
-    struct guest *g = fresh();
-    g->c->cr0 = (g->c->cr0 | cr0_set) & ~cr0_clear;
-    g->c->cr4 &= ~cr4_clear;
-    g->c->xcr0 = xcr0;
-    assert_int_equal(run_mode(g, X86_MODE_64, code, len), vector);
-    guest_destroy(g);
-}
+/* What an instruction raises when control registers differ from what an OS that uses it sets. */
+struct access_rule {
+    const char *code;
+    unsigned len;
+    uint64_t cr0_set, cr0_clear, cr4_clear, xcr0;
+    int vector;
+};
 
-#define DENIED(code, ...) denied(code, sizeof(code) - 1, __VA_ARGS__)
+#define RULE(code, ...)                                                                            \
+    {                                                                                              \
+        code, sizeof(code) - 1, __VA_ARGS__                                                        \
+    }
+
+static const struct access_rule access_rules[] = {
+    RULE(ADDPS, CR0_TS, 0, 0, 7, VEC_NM),          RULE(ADDPS, CR0_EM, 0, 0, 7, VEC_UD),
+    RULE(ADDPS, CR0_EM | CR0_TS, 0, 0, 7, VEC_UD), RULE(ADDPS, 0, 0, CR4_OSFXSR, 7, VEC_UD),
+    RULE(ADDPS, CR0_TS, 0, CR4_OSFXSR, 7, VEC_UD), RULE(ADDPS, 0, 0, CR4_OSXSAVE, 1, -1),
+    RULE(VADDPS, CR0_TS, 0, 0, 7, VEC_NM),         RULE(VADDPS, CR0_EM, 0, 0, 7, -1),
+    RULE(VADDPS, 0, 0, CR4_OSXSAVE, 7, VEC_UD),    RULE(VADDPS, CR0_TS, 0, 0, 3, VEC_UD),
+    RULE(VADDPS, 0, 0, CR4_OSFXSR, 7, -1),         RULE(PADDD, CR0_EM, 0, 0, 7, VEC_UD),
+    RULE(PADDD, CR0_TS, 0, 0, 7, VEC_NM),          RULE(PADDD, 0, 0, CR4_OSFXSR, 7, -1),
+    RULE(FADD, CR0_EM, 0, 0, 7, VEC_NM),           RULE(FADD, CR0_TS, 0, 0, 7, VEC_NM),
+    RULE(FNSTCW, CR0_TS, 0, 0, 7, VEC_NM),         RULE(FWAIT, CR0_TS, CR0_MP, 0, 7, -1),
+    RULE(FWAIT, CR0_TS | CR0_MP, 0, 0, 7, VEC_NM), RULE(FWAIT, CR0_EM, 0, 0, 7, -1),
+    RULE(FXSAVE, CR0_EM, 0, 0, 7, VEC_NM),         RULE(FXSAVE, CR0_TS, 0, 0, 7, VEC_NM),
+    RULE(FXSAVE, 0, 0, CR4_OSFXSR, 7, -1),         RULE(STMXCSR, CR0_EM, 0, 0, 7, VEC_UD),
+    RULE(STMXCSR, 0, 0, CR4_OSFXSR, 7, VEC_UD),    RULE(STMXCSR, CR0_TS, 0, 0, 7, VEC_NM),
+    RULE(XGETBV, CR0_TS | CR0_EM, 0, 0, 7, -1),    RULE(XGETBV, 0, 0, CR4_OSXSAVE, 7, VEC_UD),
+};
 
 static void test_control_registers(void **state)
 {
     (void)state;
-    DENIED(ADDPS, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(ADDPS, CR0_EM, 0, 0, 7, VEC_UD);
-    DENIED(ADDPS, CR0_EM | CR0_TS, 0, 0, 7, VEC_UD);
-    DENIED(ADDPS, 0, 0, CR4_OSFXSR, 7, VEC_UD);
-    DENIED(ADDPS, CR0_TS, 0, CR4_OSFXSR, 7, VEC_UD);
-    DENIED(ADDPS, 0, 0, CR4_OSXSAVE, 1, -1);
-    DENIED(VADDPS, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(VADDPS, CR0_EM, 0, 0, 7, -1);
-    DENIED(VADDPS, 0, 0, CR4_OSXSAVE, 7, VEC_UD);
-    DENIED(VADDPS, CR0_TS, 0, 0, 3, VEC_UD);
-    DENIED(VADDPS, 0, 0, CR4_OSFXSR, 7, -1);
-    DENIED(PADDD, CR0_EM, 0, 0, 7, VEC_UD);
-    DENIED(PADDD, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(PADDD, 0, 0, CR4_OSFXSR, 7, -1);
-    DENIED(FADD, CR0_EM, 0, 0, 7, VEC_NM);
-    DENIED(FADD, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(FNSTCW, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(FWAIT, CR0_TS, CR0_MP, 0, 7, -1);
-    DENIED(FWAIT, CR0_TS | CR0_MP, 0, 0, 7, VEC_NM);
-    DENIED(FWAIT, CR0_EM, 0, 0, 7, -1);
-    DENIED(FXSAVE, CR0_EM, 0, 0, 7, VEC_NM);
-    DENIED(FXSAVE, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(FXSAVE, 0, 0, CR4_OSFXSR, 7, -1);
-    DENIED(STMXCSR, CR0_EM, 0, 0, 7, VEC_UD);
-    DENIED(STMXCSR, 0, 0, CR4_OSFXSR, 7, VEC_UD);
-    DENIED(STMXCSR, CR0_TS, 0, 0, 7, VEC_NM);
-    DENIED(XGETBV, CR0_TS | CR0_EM, 0, 0, 7, -1);
-    DENIED(XGETBV, 0, 0, CR4_OSXSAVE, 7, VEC_UD);
+    for (unsigned i = 0; i < ARRAY_SIZE(access_rules); i++) {
+        const struct access_rule *r = &access_rules[i];
+        struct guest *g = fresh();
+        g->c->cr0 = (g->c->cr0 | r->cr0_set) & ~r->cr0_clear;
+        g->c->cr4 &= ~r->cr4_clear;
+        g->c->xcr0 = r->xcr0;
+        assert_int_equal(run_mode(g, X86_MODE_64, r->code, r->len), r->vector);
+        guest_destroy(g);
+    }
 }
 
 static void test_pending_x87_exception(void **state)
@@ -286,6 +285,31 @@ static void test_protected_mode(void **state)
     guest_destroy(g);
 }
 
+/* vpgatherdd xmm1, fs:[eax + xmm2*4], xmm3 in 32-bit code: offsets wrap below the segment base. */
+static void test_gather_in_segment(void **state)
+{
+    static const int32_t index[4] = {0, 1, -1, 5};
+    struct guest *g = fresh();
+    uint8_t *low =
+        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+    (void)state;
+    assert_ptr_not_equal(low, MAP_FAILED);
+    for (unsigned i = 0; i < 8; i++)
+        low[4 * i] = (uint8_t)(i + 1);
+    g->mem = (uintptr_t)low;
+    g->mem_size = 8192;
+    g->c->code_mode = 32;
+    g->c->seg[SEG_FS].base = (uintptr_t)low - 0x1000;
+    g->c->gpr[RAX] = 0x1004;
+    memcpy(g->c->xsave + XS_XMM + 32, index, 16);
+    memset(g->c->xsave + XS_XMM + 48, 0xff, 16);
+    assert_int_equal(run_mode(g, X86_MODE_32, "\x64\xc4\xe2\x61\x90\x0c\x90", 7), -1);
+    assert_memory_equal(g->c->xsave + XS_XMM + 16, "\2\0\0\0\3\0\0\0\1\0\0\0\7\0\0\0", 16);
+    munmap(low, 8192);
+    guest_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_xsetbv),
         cmocka_unit_test(test_sanitize),
         cmocka_unit_test(test_protected_mode),
+        cmocka_unit_test(test_gather_in_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

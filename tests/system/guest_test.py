@@ -27,7 +27,13 @@ def doppel_command(options, initrd, append, disk, port):
     disk += ",ro" if "readonly" in options.scripts else ""
     return [options.doppel, "run", "--engine", options.engine, "--kernel", guest_file(options.kernel, "vmlinuz"),
             "--initrd", initrd, "--append", append, "--cpus", str(options.cpus), "--memory", "256M",
-            "--disk", disk, "--net", f"user,forward=tcp:127.0.0.1:{port}:80", "--no-reboot"]
+            "--disk", disk, "--net", f"user,forward=tcp:127.0.0.1:{port}:80", "--no-reboot",
+            "--virtio", options.virtio, "--virtio-console", f"file={console_file(disk)}"]
+
+
+def console_file(disk):
+    """What the guest writes to its virtio console, beside the disk."""
+    return os.path.join(os.path.dirname(disk), "hvc0")
 
 
 def qemu_command(options, initrd, append, disk, port):
@@ -53,9 +59,13 @@ def visit(machine, port):
             time.sleep(0.5)
 
 
-def check_results(options, machine, status):
+def check_results(options, machine, status, console):
     results = test_results(machine.text)
     bad = []
+    if "console" in options.scripts and options.doppel != "qemu":
+        with open(console, encoding="utf-8", errors="replace") as file:
+            if "DOPPEL-CONSOLE hello" not in file.read():
+                bad.append("the line that the guest wrote to its virtio console did not arrive")
     for name in options.scripts:
         result, reason = results.get(name, ("fail", "it did not say how it went"))
         if result != "ok":
@@ -82,7 +92,7 @@ def run(options):
             if "serve" in options.scripts:
                 threading.Thread(target=visit, args=(machine, port), daemon=True).start()
             status = machine.wait(options.timeout)
-        check_results(options, machine, status)
+        check_results(options, machine, status, console_file(disk))
 
 
 def main():
@@ -92,6 +102,7 @@ def main():
     parser.add_argument("--engine", default="interp")
     parser.add_argument("--kernel", default="cloud")
     parser.add_argument("--cpus", type=int, default=1)
+    parser.add_argument("--virtio", default="pci")
     parser.add_argument("--timeout", type=int, default=600)
     options = parser.parse_args()
     if not os.path.isdir(os.path.join(CACHE, "guest")):

@@ -30,7 +30,7 @@ def main():
                                options.doppel, "--add", f"{kernel}=inner/vmlinuz", "--add", f"{inner}=inner/initrd")
         append = (f"console=ttyS0 quiet doppel.test={options.script} doppel.cpus={options.cpus} "
                   f"kvm_amd.npt={options.npt}")
-        with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-m", "1G",
+        with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt,-xsave", "-m", "1G",
                       "-smp", options.cpus, "-kernel", kernel, "-initrd", outer, "-append", append, "-display", "none",
                       "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]) as machine:
             machine.wait(TIMEOUT)

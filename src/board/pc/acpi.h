@@ -19,6 +19,7 @@ struct acpi_config {
     unsigned ncpus; /* local APIC ids 0 .. ncpus-1 */
     bool i8042;     /* there is a keyboard controller */
     bool fw_cfg;
+    unsigned virtio_mmio; /* devices at PC_VIRTIO_MMIO_BASE on */
 };
 
 /* Write the tables into the BIOS area; *rsdp is the root pointer's address. */

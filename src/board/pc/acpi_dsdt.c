@@ -143,6 +143,24 @@ static void fw_cfg(struct aml *a)
     aml_end(a, d);
 }
 
+/* The identifier that Linux's virtio-mmio driver goes by. */
+static void virtio_mmio(struct aml *a, unsigned n)
+{
+    static const uint8_t irq[PC_VIRTIO_MMIO_SLOTS] = PC_VIRTIO_MMIO_IRQS;
+    const char name[] = {'V', 'I', 'O', (char)('0' + n), 0};
+    size_t d = aml_device(a, name);
+    aml_name(a, "_HID");
+    aml_string(a, "LNRO0005");
+    named_integer(a, "_UID", n);
+    aml_name(a, "_CRS");
+    size_t r = aml_resources(a);
+    aml_fixed_memory32(a, (uint32_t)(PC_VIRTIO_MMIO_BASE + n * PC_VIRTIO_MMIO_PAGE),
+                       PC_VIRTIO_MMIO_LEN);
+    aml_irq(a, irq[n]);
+    aml_resources_end(a, r);
+    aml_end(a, d);
+}
+
 void acpi_dsdt_body(struct aml *a, const struct acpi_config *cfg)
 {
     s5(a);
@@ -158,5 +176,7 @@ void acpi_dsdt_body(struct aml *a, const struct acpi_config *cfg)
     }
     if (cfg->fw_cfg)
         fw_cfg(a);
+    for (unsigned n = 0; n < cfg->virtio_mmio && n < PC_VIRTIO_MMIO_SLOTS; n++)
+        virtio_mmio(a, n);
     aml_end(a, sb);
 }

@@ -38,7 +38,7 @@
 #define PC_PCI_BUSES 256
 
 #define PC_MMIO32_BASE UINT64_C(0xc0000000)
-#define PC_MMIO32_END  UINT64_C(0xfec00000) /* exclusive */
+#define PC_MMIO32_END  UINT64_C(0xfeb00000) /* exclusive */
 #define PC_MMIO64_BASE UINT64_C(0x800000000)
 #define PC_MMIO64_SIZE UINT64_C(0x800000000) /* within 36 physical address bits */
 
@@ -46,6 +46,16 @@
 #define PC_IOAPIC_PINS 24
 #define PC_IOAPIC_ID   0
 #define PC_LAPIC_BASE  UINT64_C(0xfee00000)
+
+/* virtio-mmio devices, one page each; their interrupts are ISA lines that nothing else uses. */
+#define PC_VIRTIO_MMIO_BASE  UINT64_C(0xfeb00000)
+#define PC_VIRTIO_MMIO_PAGE  UINT64_C(0x1000)
+#define PC_VIRTIO_MMIO_LEN   0x200
+#define PC_VIRTIO_MMIO_SLOTS 8
+#define PC_VIRTIO_MMIO_IRQS                                                                        \
+    {                                                                                              \
+        5, 10, 11, 6, 7, 3, 14, 15                                                                 \
+    }
 
 /* ISA interrupts. */
 #define PC_IRQ_PIT   0 /* GSI 2 at the IOAPIC */

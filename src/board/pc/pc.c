@@ -24,6 +24,8 @@ static void pc_destroy(struct vm *vm)
     struct pc *pc = vm->board_priv;
     if (pc->console)
         pc->console->ops->close(pc->console);
+    if (pc->virtio_console)
+        pc->virtio_console->ops->close(pc->virtio_console);
     free(pc);
 }
 

@@ -13,6 +13,9 @@
 
 enum { PC_MAX_DISKS = 16, PC_MAX_NETS = 8 };
 
+/* How virtio devices are attached. MMIO ones are limited to PC_VIRTIO_MMIO_SLOTS. */
+enum pc_virtio { PC_VIRTIO_PCI, PC_VIRTIO_MMIO };
+
 /* What a `pc` is made from. Strings stay the caller's and must outlive the machine. */
 struct pc_config {
     const char *kernel, *initrd, *cmdline;
@@ -21,8 +24,10 @@ struct pc_config {
     unsigned ndisks;
     struct net_options net[PC_MAX_NETS];
     unsigned nnets;
-    const char *console; /* chr_open() spec */
-    uint64_t ram;        /* bytes */
+    const char *console;        /* chr_open() spec of the serial line */
+    const char *virtio_console; /* of a virtio console; NULL: there is none */
+    enum pc_virtio virtio;
+    uint64_t ram; /* bytes */
 };
 
 /*

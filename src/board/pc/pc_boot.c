@@ -59,9 +59,11 @@ int pc_boot(struct vm *vm, struct error *err)
     if (r == 0)
         r = assign_bars(pc, err);
     if (r == 0)
-        r = acpi_load(&vm->mem,
-                      &(struct acpi_config){.ncpus = vm->nvcpus, .i8042 = true, .fw_cfg = true},
-                      &rsdp, err);
+        r = acpi_load(
+            &vm->mem,
+            &(struct acpi_config){
+                .ncpus = vm->nvcpus, .i8042 = true, .fw_cfg = true, .virtio_mmio = pc->nmmio},
+            &rsdp, err);
     if (r < 0)
         return r;
     struct boot_params_in in = {.kernel = pc->cfg.kernel,

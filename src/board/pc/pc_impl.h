@@ -32,8 +32,9 @@ struct pc {
     struct pci_bus *pci;
     struct acpi_pm *pm;
     struct pit *pit;
-    struct chr_backend *console;
-    bool booted; /* RAM may hold anything */
+    struct chr_backend *console, *virtio_console;
+    unsigned nmmio; /* virtio-mmio slots in use */
+    bool booted;    /* RAM may hold anything */
 };
 
 /* pc_cpu.c: the CPUs' environment and their local APICs. */

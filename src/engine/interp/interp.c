@@ -153,6 +153,20 @@ static bool wakes(const struct x86_cpu *c)
     return (c->nmi_pending && !c->nmi_masked) || can_interrupt(c);
 }
 
+/* Another engine was in the middle of delivering this when the vCPU came to us. */
+static enum service deliver_handed_over(struct x86_cpu *c)
+{
+    c->event_pending = false;
+    x86_want_attention(c, X86_ATTN_STATE);
+    if (c->event_kind != EVENT_EXCEPTION)
+        return x86_deliver(c, c->event_kind, c->event_vector) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
+    c->exc_vector = c->event_vector;
+    c->exc_has_error = c->event_has_error;
+    c->exc_error = c->event_error;
+    c->exc_cr2 = c->cr2;
+    return x86_deliver_pending(c) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
+}
+
 static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
 {
     bool ok = true;
@@ -170,17 +184,20 @@ static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
     return ok ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
 }
 
-/* TF was set when the instruction began: #DB behind it, or behind each element of a repeated one,
- * unless the instruction took TF into an event of its own. [SDM 3B 18.3.1.4] */
+/*
+ * TF was set when the instruction began: #DB behind it, or behind each repetition of a string
+ * instruction (which the attention bit ends). Not behind a load of SS, nor behind an instruction
+ * that took TF into an event of its own. [SDM 3A 6.8.3, 3B 18.3.1.4]
+ */
 static enum service single_step(struct interp *it, struct x86_cpu *c)
 {
     c->no_trap = false;
+    x86_want_attention(c, X86_ATTN_STATE);
     if (!run_lone(it, c))
         return SERVICE_NO_CODE;
-    if (c->no_trap) {
-        x86_want_attention(c, X86_ATTN_STATE);
+    if (c->no_trap || c->inhibit == X86_SHADOW_SS)
         return SERVICE_GO_ON;
-    }
+    c->inhibit = X86_SHADOW_NONE;
     c->dr[6] |= 0x4000;
     x86_want_attention(c, X86_ATTN_STATE);
     return x86_deliver(c, EVENT_TRAP, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
@@ -188,7 +205,7 @@ static enum service single_step(struct interp *it, struct x86_cpu *c)
 
 static enum service shadowed(struct interp *it, struct x86_cpu *c)
 {
-    c->inhibit = 0;
+    c->inhibit = X86_SHADOW_NONE;
     x86_want_attention(c, X86_ATTN_STATE);
     if (c->rflags & FL_TF)
         return single_step(it, c);
@@ -226,6 +243,8 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
         x86_want_attention(c, X86_ATTN_STATE);
         return run_lone(it, c) ? SERVICE_GO_ON : SERVICE_NO_CODE;
     }
+    if (c->event_pending)
+        return deliver_handed_over(c);
     if (c->inhibit)
         return shadowed(it, c);
     if (wakes(c))

@@ -26,6 +26,20 @@ static void get_event(struct x86_cpu *c, const struct kvm_vcpu_events *e)
     }
 }
 
+static uint8_t shadow_from_kvm(uint8_t bits)
+{
+    if (bits & KVM_X86_SHADOW_INT_MOV_SS)
+        return X86_SHADOW_SS;
+    return bits & KVM_X86_SHADOW_INT_STI ? X86_SHADOW_STI : X86_SHADOW_NONE;
+}
+
+static uint8_t shadow_to_kvm(uint8_t shadow)
+{
+    static const uint8_t bits[] = {
+        [X86_SHADOW_STI] = KVM_X86_SHADOW_INT_STI, [X86_SHADOW_SS] = KVM_X86_SHADOW_INT_MOV_SS};
+    return bits[shadow];
+}
+
 static int get_events(struct kvm_cpu *k, struct x86_cpu *c, struct error *err)
 {
     struct kvm_vcpu_events e = {0};
@@ -33,7 +47,7 @@ static int get_events(struct kvm_cpu *k, struct x86_cpu *c, struct error *err)
     if (r < 0)
         return r;
     get_event(c, &e);
-    c->inhibit = e.interrupt.shadow != 0;
+    c->inhibit = shadow_from_kvm(e.interrupt.shadow);
     c->nmi_pending = e.nmi.pending;
     c->nmi_masked = e.nmi.masked;
     return 0;
@@ -64,7 +78,7 @@ static int put_events(struct kvm_cpu *k, const struct x86_cpu *c, struct error *
 {
     struct kvm_vcpu_events e = {
         .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW,
-        .interrupt.shadow = c->inhibit ? KVM_X86_SHADOW_INT_STI : 0,
+        .interrupt.shadow = shadow_to_kvm(c->inhibit),
         .nmi.pending = c->nmi_pending,
         .nmi.masked = c->nmi_masked,
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "isa/x86/mmu.h"
+#include "isa/x86/op.h"
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 

@@ -12,9 +12,9 @@ void x86_want_attention(struct x86_cpu *c, uint32_t bits)
     atomic_fetch_or_explicit(&c->attention, bits, memory_order_release);
 }
 
-void x86_hold_interrupts(struct x86_cpu *c)
+void x86_hold_interrupts(struct x86_cpu *c, enum x86_shadow shadow)
 {
-    c->inhibit = 1;
+    c->inhibit = shadow;
     x86_want_attention(c, X86_ATTN_STATE);
 }
 

@@ -23,6 +23,10 @@ static int cpu_post_load(void *obj, struct error *err)
     struct x86_cpu *c = obj;
     if (c->run_state > X86_WAIT_SIPI)
         return error_set(err, EINVAL, "the CPU's run state %u is unknown", c->run_state);
+    if (c->inhibit > X86_SHADOW_SS)
+        return error_set(err, EINVAL, "the CPU's interrupt shadow %u is unknown", c->inhibit);
+    if (c->event_kind > EVENT_ICEBP)
+        return error_set(err, EINVAL, "the CPU's pending event %u is unknown", c->event_kind);
     c->rflags = (c->rflags & 0x3f7fd5 & ~(uint64_t)FL_ARITH) | FL_ONE;
     c->arith = (c->arith & (ARITH_SF | ARITH_ZF | ARITH_AF | ARITH_PF | ARITH_CF | 1)) | 0x200;
     c->xcr0 = (c->xcr0 & c->model->xcr0_mask) | XCR0_X87;

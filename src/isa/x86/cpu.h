@@ -78,7 +78,7 @@ extern const struct state_desc x86_segment_state;
     A(uint64_t, mtrr_var, 16)                                                                      \
     S(uint64_t, spec_ctrl)                                                                         \
     S(uint8_t, run_state) /* enum x86_run_state */                                                 \
-    S(uint8_t, inhibit)   /* STI / MOV SS shadow: 1 = interrupts held for one instruction */       \
+    S(uint8_t, inhibit)   /* enum x86_shadow: interrupts held for one instruction */               \
     S(bool, nmi_pending)                                                                           \
     S(bool, nmi_masked)                                                                            \
     S(bool, event_pending) /* delivery of event_vector was under way (KVM hand-over) */            \
@@ -88,6 +88,8 @@ extern const struct state_desc x86_segment_state;
     S(uint32_t, event_error)
 
 enum x86_run_state { X86_RUNNING, X86_HALTED, X86_WAIT_SIPI };
+/* What holds interrupts; a stack segment load holds single-step traps too [SDM 3A 6.8.3]. */
+enum x86_shadow { X86_SHADOW_NONE, X86_SHADOW_STI, X86_SHADOW_SS };
 
 struct x86_cpu;
 

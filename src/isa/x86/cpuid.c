@@ -29,11 +29,11 @@
     (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) |     \
      BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) |     \
      BIT(24) | BIT(25) | BIT(26) | BIT(27))
-/* Leaf 7 EBX: BMI1 AVX2 BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA */
+/* Leaf 7 EBX: BMI1 AVX2 FDP_EXCPTN_ONLY BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA */
 #define LEAF7_EBX                                                                                  \
-    (BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29))
-/* FSGSBASE SMEP INVPCID SMAP are the MMU's and the interpreter's own. */
-#define LEAF7_EBX_OURS (BIT(0) | BIT(7) | BIT(10) | BIT(20))
+    (BIT(3) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29))
+/* FSGSBASE SMEP INVPCID, no FPU CS and DS, SMAP: the MMU's and the interpreter's own. */
+#define LEAF7_EBX_OURS (BIT(0) | BIT(7) | BIT(10) | BIT(13) | BIT(20))
 #define LEAF7_ECX_OURS BIT(2) /* UMIP */
 /* SPEC_CTRL, STIBP, ARCH_CAPABILITIES, SSBD: registers that exist and do nothing. */
 #define LEAF7_EDX_OURS (BIT(26) | BIT(27) | BIT(29) | BIT(31))

@@ -169,11 +169,14 @@ HOT bool decode_operand(struct decoder *d, unsigned i, uint64_t sources)
     struct x86_operand *op = &d->in->op[i];
     uint32_t code = d->desc->op[i];
     unsigned size = type_table[OP_TYPE(code)][d->size_ctx];
-    unsigned reg = (unsigned)(sources >> OP_SOURCE(code)) & OP_MASK(code);
+    unsigned reg = (uint8_t)(sources >> OP_SOURCE(code));
     unsigned kind = OP_KIND(code), how = OP_HOW(code);
 
     kind += size >> 5 & 1; /* XMM to YMM; size 32 has nothing else but memory */
-    kind = (how == HOW_RM) & d->rm_is_mem ? X86_OP_MEM : kind;
+    if ((how == HOW_RM) & d->rm_is_mem) {
+        kind = X86_OP_MEM;
+        reg = 0;
+    }
     if (size == 1 && kind == X86_OP_GPR)
         reg = byte_register(d, reg);
     op->size = (uint16_t)size;
@@ -194,10 +197,10 @@ HOT bool gather_is_valid(const struct decoder *d)
 /* Decodes the operands of d->desc. False: a combination that is #UD. */
 HOT bool decode_operands(struct decoder *d)
 {
-    unsigned rm = d->rm_is_mem ? 0 : modrm_rm(d) | rex_b(d);
-    uint64_t sources = (modrm_reg(d) | rex_r(d)) << FROM_REG | rm << FROM_RM |
-                       ((d->opcode & 7u) | rex_b(d)) << FROM_OPCODE | d->vvvv << FROM_VVVV |
-                       1ull << FROM_1 | 2ull << FROM_2;
+    unsigned reg = modrm_reg(d), rm = modrm_rm(d), b = rex_b(d);
+    uint64_t sources = (reg | rex_r(d)) << FROM_REG | (rm | b) << FROM_RM |
+                       ((d->opcode & 7u) | b) << FROM_OPCODE | d->vvvv << FROM_VVVV |
+                       (uint64_t)(reg | rm << 8) << FROM_REG3;
     unsigned nops = d->desc->nops;
 
 #pragma GCC unroll 4

@@ -7,6 +7,7 @@
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/stack.h"
+#include "isa/x86/system.h"
 
 struct far_target {
     u16 sel;
@@ -315,10 +316,18 @@ static void iret_to_v86(struct x86_cpu *c, const struct return_frame *f)
     x86_update_mode(c);
 }
 
+/* Even an IRET that faults ends the blocking of NMIs [SDM 3A 6.7.1]. */
+static void unmask_nmi(struct x86_cpu *c)
+{
+    c->nmi_masked = false;
+    if (c->nmi_pending)
+        x86_want_attention(c, X86_ATTN_STATE);
+}
+
 EXEC(iret)
 {
     unsigned size = op->size;
-    c->nmi_masked = false;
+    unmask_nmi(c);
     if (!x86_protected(c)) {
         iret_real(c, op);
         return NULL;

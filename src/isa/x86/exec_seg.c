@@ -28,14 +28,6 @@ static void put_word(struct x86_cpu *c, const struct x86_op *op, u64 v)
 }
 
 /* lower.c puts the segment register's number in imm2; imm says which way. */
-/* The next instruction is to load rSP: neither an interrupt nor a single step in between. [SDM 3A
- * 6.8.3] */
-static void hold_behind_ss(struct x86_cpu *c)
-{
-    x86_hold_interrupts(c);
-    c->no_trap = true;
-}
-
 EXEC(mov_seg)
 {
     if (op->imm) {
@@ -44,7 +36,7 @@ EXEC(mov_seg)
             x86_raise(c, VEC_UD);
         x86_load_data_seg(c, op->imm2, sel);
         if (op->imm2 == SEG_SS)
-            hold_behind_ss(c);
+            x86_hold_interrupts(c, X86_SHADOW_SS);
         return end_block(c, op);
     }
     put_word(c, op, c->seg[op->imm2].sel);
@@ -70,7 +62,7 @@ EXEC(pop_seg)
     x86_load_data_seg(c, op->imm2, sel);
     set_rsp(c, rsp);
     if (op->imm2 == SEG_SS)
-        hold_behind_ss(c);
+        x86_hold_interrupts(c, X86_SHADOW_SS);
     return end_block(c, op);
 }
 EXEC_ANY(POP_SEG, pop_seg);

@@ -217,7 +217,7 @@ EXEC(sti)
     if (c->cpl > iopl(c))
         x86_raise_gp(c, 0);
     if (!(c->rflags & FL_IF))
-        x86_hold_interrupts(c);
+        x86_hold_interrupts(c, X86_SHADOW_STI);
     c->rflags |= FL_IF;
     return end_block(c, op);
 }

@@ -187,7 +187,7 @@ static void make_form(struct native_form *f, const struct x86_insn *in)
     f->has_imm = in->imm_size != 0;
     f->imm = f->has_imm ? operand_imm(in) : 0;
     form_registers(f, in);
-    f->index = in->vsib ? in->index : 0;
+    f->index = in->vsib ? (uint8_t)(in->index | in->scale << 4) : 0;
     f->opsize = in->opsize;
     f->fop = in->desc->flags & X86_F_X87 ? (uint16_t)((in->opcode & 7) << 8 | in->modrm) : 0;
 }
@@ -244,7 +244,8 @@ static void describe(struct native_thunk *t, const struct native_form *f, const 
     t->reg = f->reg;
     t->rm = f->rm;
     t->vvvv = f->vvvv;
-    t->index = f->index;
+    t->index = f->index & 15;
+    t->scale = f->index >> 4;
     t->len = f->vex & 2 ? 32 : 16;
     t->opsize = f->opsize;
     t->opcode = in->opcode;

@@ -46,8 +46,8 @@ struct native_thunk {
     uint8_t align_mask;    /* these address bits must be zero, else #GP(0) */
     uint8_t flags;         /* native_impl.h */
     uint8_t reg, rm, vvvv; /* register numbers, for handlers in C */
-    uint8_t index;
-    uint8_t len; /* vector length in bytes */
+    uint8_t index, scale;  /* of a gather */
+    uint8_t len;           /* vector length in bytes */
     uint8_t opsize;
     uint8_t opcode; /* of handlers that serve several */
     uint8_t modrm;

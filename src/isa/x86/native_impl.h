@@ -32,7 +32,8 @@ struct native_form {
     uint8_t reg, rm, vvvv; /* as encoded, four bits; rm is NO_REG for memory */
     uint8_t imm, has_imm;
     uint8_t gpr_reg, gpr_rm; /* guest general registers in ModRM.reg and rm, or NO_REG */
-    uint8_t index, opsize;
+    uint8_t index;           /* vector index register, and its scale from bit 4 on */
+    uint8_t opsize;
     uint16_t fop;
 };
 

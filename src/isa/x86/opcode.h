@@ -4,8 +4,8 @@
  * Operand codes are spelled as in the opcode maps of [SDM 2D appendix A]: a capital for the
  * addressing method and small letters for the operand type (Eb, Gv, Iz, Wps ...). Each is a number
  * that holds all the decoder needs of method and type, so that a register operand takes no branch:
- *   bits 0-7 operand kind, 8-12 type, 13 register number of four bits, not three, 14 any mod,
- *   16-23 source (its bits' place among the sources), 24-25 how, 26-28 fixed value, 30-31 access.
+ *   bits 0-7 operand kind, 8-12 type, 14 any mod, 16-23 source (its place among the sources), 24-25
+ *   how, 26-28 fixed value, 30-31 access.
  */
 #ifndef ISA_X86_OPCODE_H
 #define ISA_X86_OPCODE_H
@@ -23,15 +23,14 @@ enum op_source {                   /* where its number stands in `sources` of de
                  FROM_RM = 8,      /* ModRM.rm */
                  FROM_OPCODE = 16, /* low bits of the opcode */
                  FROM_VVVV = 24,   /* VEX.vvvv */
-                 FROM_0 = 32,      /* rAX, ST(0) */
-                 FROM_1 = 40,      /* rCX */
-                 FROM_2 = 48,      /* rDX */
+                 FROM_REG3 = 32,   /* ModRM.reg without its extension: MMX */
+                 FROM_RM3 = 40,    /* ModRM.rm without its extension: MMX, x87 */
 };
 
 enum op_other {
     OTHER_IMM,     /* immediate, zero-extended */
     OTHER_SIMM,    /* immediate, sign-extended; relative branch */
-    OTHER_FIXED,   /* a fixed segment register, or the constant 1 */
+    OTHER_FIXED,   /* a fixed register, or the constant 1 */
     OTHER_FAR,     /* far pointer in the instruction */
     OTHER_MOFFS,   /* absolute address in the instruction */
     OTHER_IS4,     /* register in imm8[7:4] */
@@ -39,11 +38,9 @@ enum op_other {
     OTHER_VSIB,    /* memory addressed by a vector of indexes */
 };
 
-#define OP_METHOD_MAKE(kind, source, mask, how)                                                    \
-    (X86_OP_##kind | (source) << 16 | (mask) << 13 | (how) << 24)
-#define METHOD_REG(kind, source)  OP_METHOD_MAKE(kind, source, 1, HOW_REG)
-#define METHOD_REG8(kind, source) OP_METHOD_MAKE(kind, source, 0, HOW_REG) /* REX is ignored */
-#define METHOD_OTHER(kind, other) OP_METHOD_MAKE(kind, other, 0, HOW_OTHER)
+#define METHOD(kind, source, how) (X86_OP_##kind | (source) << 16 | (how) << 24)
+#define METHOD_REG(kind, source)  METHOD(kind, source, HOW_REG)
+#define METHOD_OTHER(kind, other) METHOD(kind, other, HOW_OTHER)
 
 enum op_method {
     M_NONE,
@@ -53,31 +50,29 @@ enum op_method {
     M_J = METHOD_OTHER(REL, OTHER_SIMM),
     M_A = METHOD_OTHER(FAR, OTHER_FAR),
     M_O = METHOD_OTHER(MEM, OTHER_MOFFS),
-    M_RAX = METHOD_REG(GPR, FROM_0),
-    M_RCX = METHOD_REG(GPR, FROM_1),
-    M_RDX = METHOD_REG(GPR, FROM_2),
+    M_REG = METHOD_OTHER(GPR, OTHER_FIXED), /* fixed GPR */
     M_Z = METHOD_REG(GPR, FROM_OPCODE),
     M_SREG = METHOD_OTHER(SEG, OTHER_FIXED),
-    M_ST0 = METHOD_REG(ST, FROM_0),
-    M_E = OP_METHOD_MAKE(GPR, FROM_RM, 1, HOW_RM),
+    M_ST0 = METHOD_OTHER(ST, OTHER_FIXED),
+    M_E = METHOD(GPR, FROM_RM, HOW_RM),
     M_G = METHOD_REG(GPR, FROM_REG),
-    M_M = OP_METHOD_MAKE(MEM, FROM_RM, 1, HOW_RM), /* memory only */
-    M_R = METHOD_REG(GPR, FROM_RM),                /* register only */
-    M_F = M_R | 1 << 14, /* register whatever mod says: MOV to and from CR, DR */
+    M_M = METHOD(MEM, FROM_RM, HOW_RM), /* memory only */
+    M_R = METHOD_REG(GPR, FROM_RM),     /* register only */
+    M_F = M_R | 1 << 14,                /* register whatever mod says: MOV to and from CR, DR */
     M_S = METHOD_OTHER(SEG, OTHER_CHECKED),
     M_C = METHOD_OTHER(CR, OTHER_CHECKED),
     M_D = METHOD_OTHER(DR, OTHER_CHECKED),
-    M_P = METHOD_REG8(MMX, FROM_REG),
-    M_Q = OP_METHOD_MAKE(MMX, FROM_RM, 0, HOW_RM),
-    M_N = METHOD_REG8(MMX, FROM_RM),
+    M_P = METHOD_REG(MMX, FROM_REG3),
+    M_Q = METHOD(MMX, FROM_RM3, HOW_RM),
+    M_N = METHOD_REG(MMX, FROM_RM3),
     M_V = METHOD_REG(XMM, FROM_REG),
-    M_W = OP_METHOD_MAKE(XMM, FROM_RM, 1, HOW_RM),
+    M_W = METHOD(XMM, FROM_RM, HOW_RM),
     M_U = METHOD_REG(XMM, FROM_RM),
     M_H = METHOD_REG(XMM, FROM_VVVV),
     M_B = METHOD_REG(GPR, FROM_VVVV),
     M_L = METHOD_OTHER(XMM, OTHER_IS4),
     M_X = METHOD_OTHER(MEM, OTHER_VSIB),
-    M_ST = METHOD_REG8(ST, FROM_RM),
+    M_ST = METHOD_REG(ST, FROM_RM3),
 };
 
 /* Operand types; the sizes are in the table of decode_operand.h. */
@@ -139,12 +134,11 @@ enum opsize_class {
 
 #define OP_KIND(code)   ((code)&0xff)
 #define OP_TYPE(code)   ((code) >> 8 & 31)
-#define OP_MASK(code)   (((code) >> 10 & 8) | 7) /* of the register number: 15 or 7 */
 #define OP_SOURCE(code) ((code) >> 16 & 63)
 #define OP_HOW(code)    ((code) >> 24 & 3)
 #define OP_FIXED(code)  ((code) >> 26 & 7)
 #define OP_ACCESS(code) ((code) >> 30 ^ X86_R) /* no bits: read */
-#define OP_METHOD(code) ((code)&0x3ff60ff)
+#define OP_METHOD(code) ((code)&0x3ff40ff)
 
 #define OP_MAKE(method, type, reg) ((method) | (type) << 8 | (reg) << 26)
 

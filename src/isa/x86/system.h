@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct x86_cpu;
+#include "isa/x86/cpu.h"
 
 /* Guest writes: check as the CPU does, raise #GP(0), flush what must be flushed. */
 void x86_write_cr0(struct x86_cpu *c, uint64_t v);
@@ -31,6 +31,6 @@ enum x86_attention {
 };
 void x86_want_attention(struct x86_cpu *c, uint32_t bits);
 /* STI and MOV SS: no interrupt before the instruction after the next one. */
-void x86_hold_interrupts(struct x86_cpu *c);
+void x86_hold_interrupts(struct x86_cpu *c, enum x86_shadow shadow);
 
 #endif

@@ -129,24 +129,25 @@ HANDLER(run_maskmovq)
 }
 
 /* Gathers: 90 VPGATHERDx, 91 VPGATHERQx, 92 VGATHERDPx, 93 VGATHERQPx; W: 8-byte elements. */
-static int64_t gather_index(struct x86_cpu *c, const struct native_thunk *t, unsigned elem)
+static uint64_t gather_index(struct x86_cpu *c, const struct native_thunk *t, unsigned elem)
 {
     int32_t d;
-    int64_t q;
+    uint64_t q;
 
     if (t->opcode & 1) {
         memcpy(&q, vec_at(c, t->index, elem * 8), 8);
         return q;
     }
     memcpy(&d, vec_at(c, t->index, elem * 4), 4);
-    return d;
+    return (uint64_t)(int64_t)d;
 }
 
-static gva_t gather_address(struct x86_cpu *c, gva_t ea, int64_t index, unsigned size)
+static gva_t gather_address(struct x86_cpu *c, gva_t ea, uint64_t index, unsigned size)
 {
     const struct x86_op *op = c->op;
-    uint64_t base = REG(c, op->seg_base, const uint64_t);
-    uint64_t off = (ea - base) + ((uint64_t)index << op->scale);
+    uint64_t base =
+        op->flags & OP_LEGACY ? c->seg[op->seg].base : REG(c, op->seg_base, const uint64_t);
+    uint64_t off = ea - base + index;
 
     if (op->addr_size == 4)
         off = (uint32_t)off;
@@ -176,7 +177,7 @@ static void gather(struct x86_cpu *c, const struct native_thunk *t, gva_t ea, un
         uint8_t *mask = vec_at(c, t->vvvv, i * size);
         if (!mask[0])
             continue;
-        gva_t va = gather_address(c, ea, gather_index(c, t, i), size);
+        gva_t va = gather_address(c, ea, gather_index(c, t, i) << t->scale, size);
         memcpy(vec_at(c, t->reg, i * size), native_load(c, va, size), size);
         memset(mask, 0, size);
     }

@@ -1,0 +1,162 @@
+/*
+ * Runs a small guest inside this process and turns its verdict into an exit status.
+ *
+ * usage: run ENGINE[,ENGINE...] GUEST [--cpus N] [--expect reset]
+ *
+ * The machine starts on the first engine. Each time the guest asks (ask_for_save() in kit/) it is
+ * saved to a file in memory, destroyed, and resumed on the next engine of the list.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "board/pc/pc.h"
+#include "engine/kvm/kvm.h"
+#include "state/file.h"
+#include "vm/vm.h"
+
+enum { SKIPPED = 77, VERDICT_SAVE = 0x5a5e, MAX_ENGINES = 8, TIMEOUT_S = 60, SLOW_KIPS = 20000 };
+
+struct run {
+    const struct engine_ops *engines[MAX_ENGINES];
+    unsigned n, at;
+    const char *guest;
+    unsigned cpus;
+    enum vm_end expect;
+    struct vm vm;
+    struct error err;
+};
+
+static void add_engine(struct run *r, const char *name)
+{
+    const struct engine_ops *e = strcmp(name, "kvm") == 0 ? &engine_kvm : &engine_interp;
+    if (e->probe(&r->err) < 0) {
+        printf("skipped: %s\n", r->err.text);
+        exit(SKIPPED);
+    }
+    r->engines[r->n++] = e;
+}
+
+static bool parse(struct run *r, int argc, char **argv)
+{
+    if (argc < 3)
+        return false;
+    for (char *s = strtok(argv[1], ","); s && r->n < MAX_ENGINES; s = strtok(NULL, ","))
+        add_engine(r, s);
+    r->guest = argv[2];
+    for (int i = 3; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--cpus") == 0)
+            r->cpus = (unsigned)atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--expect") == 0 && strcmp(argv[i + 1], "reset") == 0)
+            r->expect = VM_RESET_REQUESTED;
+        else
+            return false;
+    }
+    return r->n > 0;
+}
+
+static int create(struct run *r, const struct pc_config *cfg)
+{
+    struct chr_backend *console;
+    struct vm_params p = {.name = "guest",
+                          .nvcpus = r->cpus,
+                          .ram_size = cfg->ram,
+                          .isa = &isa_x86,
+                          .engine = r->engines[r->at],
+                          .no_reboot = true};
+    int rc = vm_init(&r->vm, &p, &r->err);
+    return rc < 0 ? rc : pc_create(&r->vm, cfg, &console, &r->err);
+}
+
+static int save(struct run *r, int fd)
+{
+    int rc = vm_save(&r->vm, fd, "{}", &r->err);
+    vm_destroy(&r->vm);
+    return rc;
+}
+
+static int resume(struct run *r, const struct pc_config *cfg, int fd)
+{
+    struct state_in *in = NULL;
+    int rc = create(r, cfg);
+    if (rc == 0)
+        rc = state_in_open(&in, fd, &r->err);
+    if (rc == 0)
+        rc = vm_load(&r->vm, in, &r->err);
+    state_in_close(in);
+    return rc < 0 ? rc : vm_start(&r->vm, true, &r->err);
+}
+
+static bool wants_save(const struct run *r, enum vm_end end)
+{
+    return end == VM_DEBUG_EXIT && r->vm.debug_value == VERDICT_SAVE;
+}
+
+static int run_all(struct run *r, const struct pc_config *cfg, enum vm_end *end)
+{
+    int rc = create(r, cfg);
+    if (rc == 0)
+        rc = vm_start(&r->vm, false, &r->err);
+    while (rc == 0) {
+        *end = vm_wait(&r->vm);
+        if (!wants_save(r, *end) || ++r->at >= r->n)
+            break;
+        int fd = memfd_create("state", MFD_CLOEXEC);
+        rc = fd < 0 ? error_set(&r->err, errno, "no memory for the state") : save(r, fd);
+        if (rc == 0)
+            rc = resume(r, cfg, fd);
+        close(fd);
+    }
+    return rc;
+}
+
+/* KVMs that are software exist, and do not know every instruction. */
+static bool software_kvm(const struct run *r)
+{
+    struct error err;
+    unsigned kips;
+    return r->engines[r->at] == &engine_kvm && kvm_prove(&kips, &err) == 0 && kips < SLOW_KIPS;
+}
+
+static int judge(const struct run *r, enum vm_end end)
+{
+    if (end == VM_FAILED && software_kvm(r)) {
+        printf("skipped: KVM here is software, and says: %s\n", r->vm.failure.text);
+        return SKIPPED;
+    }
+    if (end == VM_FAILED)
+        printf("the machine failed: %s\n", r->vm.failure.text);
+    else if (wants_save(r, end))
+        printf("the guest asked for one engine more\n");
+    else if (end == VM_DEBUG_EXIT && r->vm.debug_value)
+        printf("the guest says no at line %u\n", r->vm.debug_value);
+    else if (end != r->expect)
+        printf("the machine ended in another way (%d)\n", end);
+    else if (r->at + 1 < r->n)
+        printf("the guest never asked to be saved\n");
+    else
+        return 0;
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct run r = {.cpus = 1, .expect = VM_DEBUG_EXIT};
+    enum vm_end end = VM_RUNNING;
+    if (!parse(&r, argc, argv)) {
+        fprintf(stderr, "usage: run ENGINE[,ENGINE...] GUEST [--cpus N] [--expect reset]\n");
+        return 2;
+    }
+    alarm(TIMEOUT_S); /* a guest that hangs fails */
+    struct pc_config cfg = {.kernel = r.guest, .console = "stdio", .ram = 64 << 20};
+    if (run_all(&r, &cfg, &end) < 0) {
+        printf("%s\n", r.err.text);
+        return 1;
+    }
+    int status = judge(&r, end);
+    vm_destroy(&r.vm);
+    return status;
+}

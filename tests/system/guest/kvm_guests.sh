@@ -1,0 +1,12 @@
+# The small guests of tests/guest, on this kernel's own KVM (see kvm_guests_test.py).
+[ -c /dev/kvm ] || fail "there is no /dev/kvm: $(dmesg | grep -i -m 1 kvm)"
+bad=
+while read -r engines guest args; do
+    # shellcheck disable=SC2086 # the arguments are words
+    guest-run "$engines" "/guests/$guest.elf" $args </dev/null >/tmp/out 2>&1
+    status=$?
+    [ $status = 0 ] && echo "ok $engines $guest" && continue
+    sed "s/^/$engines $guest: /" /tmp/out
+    bad="$bad $engines:$guest"
+done </guests/list
+[ -z "$bad" ] || fail "not right:$bad"
