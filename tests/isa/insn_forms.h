@@ -18,7 +18,7 @@ struct form {
 };
 
 enum form_kind {
-    FORM_SKIP,      /* not this test's, or not safe on a host */
+    FORM_SKIP, /* not this test's, or not safe on a host */
     FORM_EXECUTES,
     FORM_UNDEFINED, /* must raise #UD */
 };

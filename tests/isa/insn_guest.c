@@ -30,6 +30,7 @@ enum {
     RAM_SIZE = 0x100000,
     GDT_LIMIT = 127,
     TSS_LIMIT = 103,
+    COLD_TLB_EVERY = 5, /* so that each form meets both paths */
 };
 #define KERNEL_VA UINT64_C(0xffff880000000000)
 
@@ -84,8 +85,8 @@ static void build_page_tables(struct insn_guest *g)
 /* As in Linux: arch/x86/include/asm/segment.h gives the places, the values follow from them. */
 enum { GDT_CPU = 15 }; /* limit: node << 12 | CPU */
 static const uint64_t gdt[] = {
-    [1] = 0x00cf9b000000ffff, [2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
-    [4] = 0x00cffb000000ffff, [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
+    [1] = 0x00cf9b000000ffff,       [2] = 0x00af9b000000ffff, [3] = 0x00cf93000000ffff,
+    [4] = 0x00cffb000000ffff,       [5] = 0x00cff3000000ffff, [6] = 0x00affb000000ffff,
     [8] = 0x00008b0000004087, /* TSS */
     [GDT_CPU] = 0x0040f50000000000,
 };
@@ -267,6 +268,8 @@ void insn_guest_run(struct insn_guest *g, const struct insn_batch *b, uint32_t i
     }
     insn_memory_prepare(b, t, g->ram + GPA_DATA);
     set_regs(g->cpu, &t->regs);
+    if (i % COLD_TLB_EVERY == 0)
+        g->cpu->slow->flush_all(g->cpu, false);
     run(g, end);
     insn_memory_collect(b, t, g->ram + GPA_DATA, end);
 }

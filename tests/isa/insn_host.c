@@ -215,7 +215,8 @@ static _Noreturn void child(int in, int out)
     _exit(0);
 }
 
-/* Both processes stay on this CPU: they take turns, and its number shows in the limit of a segment. */
+/* Both processes stay on this CPU: they take turns, and its number shows in the limit of a segment.
+ */
 static void bind_to_cpu(void)
 {
     cpu_set_t set;
@@ -235,8 +236,8 @@ int insn_host_start(struct insn_host *h)
         fprintf(stderr, "insn_test needs a kernel that lets programs set the FS and GS base\n");
         return -1;
     }
-    h->shared = mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                     -1, 0);
+    h->shared =
+        mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (h->shared == MAP_FAILED || pipe(to) || pipe(from)) {
         perror("insn_host");
         return -1;

@@ -1,6 +1,6 @@
 /*
- * Judging and reporting: which differences count, how a failure is told so that it can be run again,
- * and what was covered.
+ * Judging and reporting: which differences count, how a failure is told so that it can be run
+ * again, and what was covered.
  */
 #ifndef TESTS_ISA_INSN_REPORT_H
 #define TESTS_ISA_INSN_REPORT_H

@@ -27,18 +27,18 @@ static uint64_t code_pointer(struct rng *r)
 
 static uint16_t selector(struct rng *r)
 {
-    static const uint16_t sels[] = {0,    1,    2,    3,    0x23, 0x2b, 0x33, 0x23, 0x2b, 0x33,
-                                    0x10, 0x18, 0x08, 0x40, 0x28, 0x2a, 0x34, 0x7c, 0x63, 0x20,
-                                    0x31, 0x3b, 0x83, 0x53, 0xfffb, 0x7b};
+    static const uint16_t sels[] = {0,    1,    2,    3,    0x23, 0x2b, 0x33,   0x23, 0x2b,
+                                    0x33, 0x10, 0x18, 0x08, 0x40, 0x28, 0x2a,   0x34, 0x7c,
+                                    0x63, 0x20, 0x31, 0x3b, 0x83, 0x53, 0xfffb, 0x7b};
     return sels[rng_below(r, sizeof(sels) / sizeof(sels[0]))];
 }
 
 static uint64_t value(struct rng *r)
 {
-    static const uint64_t edges[] = {0,          1,          UINT64_MAX, 0x7f,
-                                     0x80,       0xff,       0x7fff,     0x8000,
-                                     0xffff,     0x7fffffff, 0x80000000, 0xffffffff,
-                                     INT64_MAX,  UINT64_C(1) << 63, 0x9999, 0x0100};
+    static const uint64_t edges[] = {
+        0,      1,      UINT64_MAX, 0x7f,       0x80,       0xff,      0x7fff,
+        0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, INT64_MAX, UINT64_C(1) << 63,
+        0x9999, 0x0100};
     switch (rng_below(r, 8)) {
     case 0:
     case 1:
@@ -48,7 +48,7 @@ static uint64_t value(struct rng *r)
     case 3:
         return rng_below(r, 130);
     case 4:
-        return (uint64_t)-(int64_t)rng_below(r, 130);
+        return (uint64_t) - (int64_t)rng_below(r, 130);
     default:
         return rng_next(r) >> rng_below(r, 64);
     }
@@ -57,7 +57,7 @@ static uint64_t value(struct rng *r)
 /* Somewhere to read or write: mostly fine, sometimes across a page, read-only, missing, absurd. */
 static uint64_t target(struct rng *r, bool wide)
 {
-    static const uint64_t absurd[] = {UINT64_C(0x7ffffffffffe), UINT64_C(0x800000000000),
+    static const uint64_t absurd[] = {UINT64_C(0x7ffffffffffe),     UINT64_C(0x800000000000),
                                       UINT64_C(0xffff7fffffffffff), UINT64_C(0xffff888000000000),
                                       UINT64_C(0xffffffff81000000), UINT64_C(0x123456789abcdef0)};
     unsigned kind = rng_below(r, 64);
@@ -128,7 +128,7 @@ static void place_branch(struct rng *r, struct insn_code *code)
     if (!in->nops || in->op[0].kind != X86_OP_REL)
         return;
     do {
-        in->imm = in->imm_size == 1 ? (uint64_t)(int8_t)rng_next(r)
+        in->imm = in->imm_size == 1  ? (uint64_t)(int8_t)rng_next(r)
                   : rng_one_in(r, 4) ? (uint64_t)(int32_t)rng_next(r)
                                      : rng_below(r, 0x400) - (uint64_t)0x200;
     } while ((int64_t)in->imm < 0 && (int64_t)in->imm >= -15);
@@ -237,7 +237,8 @@ static void string_regs(struct rng *r, const struct x86_insn *in, struct insn_re
 static void stack_frame(struct rng *r, const struct x86_insn *in, struct insn_case *t)
 {
     uint8_t frame[40];
-    uint64_t flags = (rng_next(r) & 0x257fd5 & ~UINT64_C(0x40000)) | (rng_one_in(r, 8) ? 0x3000 : 0);
+    uint64_t flags =
+        (rng_next(r) & 0x257fd5 & ~UINT64_C(0x40000)) | (rng_one_in(r, 8) ? 0x3000 : 0);
     uint64_t sel = selector(r) | (rng_one_in(r, 8) ? rng_next(r) << 16 : 0);
     uint64_t v[5] = {code_pointer(r), sel, flags, DATA_VA + 0x900, SEL_USER_DS};
     if (!rng_one_in(r, 8))
@@ -257,7 +258,8 @@ static void stack_frame(struct rng *r, const struct x86_insn *in, struct insn_ca
 }
 
 /* Far pointers and near targets in memory at `va`. */
-static void memory_pointer(struct rng *r, const struct x86_insn *in, struct insn_case *t, uint64_t va)
+static void memory_pointer(struct rng *r, const struct x86_insn *in, struct insn_case *t,
+                           uint64_t va)
 {
     uint8_t p[10];
     uint64_t rip = code_pointer(r);

@@ -107,14 +107,21 @@ static void call_real(struct x86_cpu *c, const struct x86_op *op, struct far_tar
     set_rsp(c, c->gpr[RSP] - 2u * op->size);
 }
 
+/* Two slots below rSP, as the target's mode addresses the stack: ESP when 64-bit code calls into
+ * compatibility mode. */
 static void call_same_level(struct x86_cpu *c, const struct x86_op *op, unsigned size,
                             struct far_target t, struct x86_desc *code)
 {
+    bool narrow = c->code_mode == 64 && !desc_l(code);
+    u64 mask = narrow ? UINT32_MAX : stack_mask(c), rsp = c->gpr[RSP];
+    u64 frame[2] = {op_next_rip(c, op), c->seg[SEG_CS].sel};
+    for (unsigned i = 2; i-- > 0;) {
+        u64 at = (rsp - (2 - i) * size) & mask;
+        store_n(c, stack_linear(c, at, size, ACCESS_WRITE), size, frame[i]);
+    }
     x86_check_rip(c, code, t.offset);
-    push_at(c, 0, size, c->seg[SEG_CS].sel);
-    push_at(c, size, size, op_next_rip(c, op));
     x86_desc_mark_accessed(c, code);
-    set_rsp(c, c->gpr[RSP] - 2 * size);
+    set_rsp(c, (rsp - 2 * size) & mask);
     x86_load_cs(c, t.sel, code, c->cpl, t.offset);
 }
 
@@ -261,8 +268,8 @@ EXEC(ret_far)
 }
 EXEC_ANY(RETF, ret_far);
 
-/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. RF would last for one instruction
- * and only matters to code breakpoints, which are not modelled: it stays clear. */
+/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. RF would last for one
+ * instruction and only matters to code breakpoints, which are not modelled: it stays clear. */
 static u64 iret_flags_mask(const struct x86_cpu *c, unsigned size)
 {
     u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_AC | FL_ID;

@@ -72,12 +72,11 @@ EXEC_ANY(PUSHA, pusha);
 
 EXEC(popa)
 {
-    u64 v[8];
-    for (unsigned i = 0; i < 8; i++)
-        v[7 - i] = pop_at(c, i * op->size, op->size);
+    /* A fault in the middle leaves the registers popped so far, as on hardware; it starts over. */
     for (unsigned i = 0; i < 8; i++) {
-        if (i != RSP)
-            put_reg(c, X86_REG_OFF(i), op->size, v[i]);
+        u64 v = pop_at(c, i * op->size, op->size);
+        if (7 - i != RSP)
+            put_reg(c, X86_REG_OFF(7 - i), op->size, v);
     }
     set_rsp(c, c->gpr[RSP] + 8u * op->size);
     return op + 1;

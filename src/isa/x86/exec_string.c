@@ -19,8 +19,7 @@ struct string_op {
 static struct string_op string_begin(const struct x86_cpu *c, const struct x86_op *op)
 {
     unsigned size = op->size;
-    return (struct string_op){size, c->rflags & FL_DF ? -(int64_t)size : (int64_t)size,
-                              c->arith};
+    return (struct string_op){size, c->rflags & FL_DF ? -(int64_t)size : (int64_t)size, c->arith};
 }
 
 static void advance(struct x86_cpu *c, const struct x86_op *op, unsigned reg, int64_t by)
@@ -60,9 +59,9 @@ static bool in_runs(const struct x86_cpu *c, const struct x86_op *op)
 }
 
 /*
- * A repeated instruction begins: a 32-bit address size clears the upper half of RCX even if no element
- * follows or the first one faults; MOVS and STOS clear those of their pointers, too. The manual leaves
- * it open; Intel's processors do it.
+ * A repeated instruction begins: a 32-bit address size clears the upper half of RCX even if no
+ * element follows or the first one faults; MOVS and STOS clear those of their pointers, too. The
+ * manual leaves it open; Intel's processors do it.
  */
 static void begin_repeat(struct x86_cpu *c, const struct x86_op *op, unsigned clears)
 {
@@ -75,7 +74,8 @@ static void begin_repeat(struct x86_cpu *c, const struct x86_op *op, unsigned cl
         c->gpr[RDI] = (u32)c->gpr[RDI];
 }
 
-/* Go on after an element, or make room for an interrupt or trap; that one sees RF. [SDM 3B 17.3.1.1]
+/* Go on after an element, or make room for an interrupt or trap; that one sees RF. [SDM
+ * 3B 17.3.1.1]
  */
 static const struct x86_op *repeat_later(struct x86_cpu *c, const struct x86_op *op)
 {
@@ -89,9 +89,9 @@ static const struct x86_op *repeat_later(struct x86_cpu *c, const struct x86_op 
 }
 
 /*
- * Run the element function under the repeat prefix; it returns false to stop (SCAS, CMPS). Leaving in
- * the middle, by a fault or for an interrupt, it shows the flags from before the instruction [SDM 2
- * REP].
+ * Run the element function under the repeat prefix; it returns false to stop (SCAS, CMPS). Leaving
+ * in the middle, by a fault or for an interrupt, it shows the flags from before the instruction
+ * [SDM 2 REP].
  */
 static const struct x86_op *repeat(struct x86_cpu *c, const struct x86_op *op, element_fn *element,
                                    unsigned clears)

@@ -151,8 +151,8 @@ static bool in_limit(const struct x86_segment *s, uint64_t offset, unsigned size
 {
     uint64_t last = offset + size - 1;
     bool expand_down = !(s->attr & 8) && (s->attr & 4);
-    if (!expand_down) /* the largest limit lets an access wrap at 4 GiB */
-        return last <= s->limit || s->limit == UINT32_MAX;
+    if (!expand_down) /* in a flat segment an access may wrap at 4 GiB */
+        return last <= s->limit || (s->limit == UINT32_MAX && s->base == 0);
     return offset > s->limit && last <= (s->attr & ATTR_DB ? UINT32_MAX : UINT16_MAX);
 }
 
