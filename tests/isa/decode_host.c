@@ -235,6 +235,16 @@ static bool not_offered(const struct judge *j, const uint8_t *bytes)
            difference_not_offered(&z);
 }
 
+/* An Ice Lake runs VEX.66.0F AE /6, which no manual has, as if it were CLWB. */
+static bool is_quirk(const uint8_t *bytes)
+{
+    unsigned n = 0;
+
+    while (bytes[n] != 0xc4 && bytes[n] != 0xc5 && n < 8)
+        n++;
+    return bytes[n] == 0xc5 ? bytes[n + 2] == 0xae : bytes[n] == 0xc4 && bytes[n + 3] == 0xae;
+}
+
 /* True if the verdict is the decoder's. */
 static bool agrees(const struct judge *j, const struct probe *p)
 {
@@ -246,7 +256,7 @@ static bool agrees(const struct judge *j, const struct probe *p)
     if (r == 0 && host_cannot_tell(&in))
         return true;
     if (p->verdict == VALID)
-        return r == 0 ? in.len == p->len : not_offered(j, p->bytes);
+        return r == 0 ? in.len == p->len : not_offered(j, p->bytes) || is_quirk(p->bytes);
     return r != 0;
 }
 
