@@ -41,6 +41,8 @@ static void breakpoints(void)
 
 int main(void)
 {
+    TRY("mov %0, %%dr7", ::"r"(1ull << 32) : "memory");
+    CHECK_TRAP(13, 0);
     breakpoints();
     return 0;
 }

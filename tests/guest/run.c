@@ -1,7 +1,7 @@
 /*
  * Runs a small guest inside this process and turns its verdict into an exit status.
  *
- * usage: run ENGINE[,ENGINE...] GUEST [--cpus N] [--expect reset]
+ * usage: run ENGINE[,ENGINE...] GUEST [--cpus N] [--expect reset] [--append STRING]
  *
  * The machine starts on the first engine. Each time the guest asks (ask_for_save() in kit/) it is
  * saved to a file in memory, destroyed, and resumed on the next engine of the list.
@@ -23,7 +23,7 @@ enum { SKIPPED = 77, VERDICT_SAVE = 0x5a5e, MAX_ENGINES = 8, TIMEOUT_S = 60, SLO
 struct run {
     const struct engine_ops *engines[MAX_ENGINES];
     unsigned n, at;
-    const char *guest;
+    const char *guest, *append;
     unsigned cpus;
     enum vm_end expect;
     struct vm vm;
@@ -52,6 +52,8 @@ static bool parse(struct run *r, int argc, char **argv)
             r->cpus = (unsigned)atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--expect") == 0 && strcmp(argv[i + 1], "reset") == 0)
             r->expect = VM_RESET_REQUESTED;
+        else if (strcmp(argv[i], "--append") == 0)
+            r->append = argv[i + 1];
         else
             return false;
     }
@@ -106,7 +108,7 @@ static int run_all(struct run *r, const struct pc_config *cfg, enum vm_end *end)
             break;
         int fd = memfd_create("state", MFD_CLOEXEC);
         rc = fd < 0 ? error_set(&r->err, errno, "no memory for the state") : save(r, fd);
-        if (rc == 0)
+        if (rc == 0 && lseek(fd, 0, SEEK_SET) == 0)
             rc = resume(r, cfg, fd);
         close(fd);
     }
@@ -147,11 +149,11 @@ int main(int argc, char **argv)
     static struct run r = {.cpus = 1, .expect = VM_DEBUG_EXIT};
     enum vm_end end = VM_RUNNING;
     if (!parse(&r, argc, argv)) {
-        fprintf(stderr, "usage: run ENGINE[,ENGINE...] GUEST [--cpus N] [--expect reset]\n");
+        fprintf(stderr, "usage: run ENGINE[,ENGINE...] GUEST [--cpus N] [--expect reset] [--append STRING]\n");
         return 2;
     }
     alarm(TIMEOUT_S); /* a guest that hangs fails */
-    struct pc_config cfg = {.kernel = r.guest, .console = "stdio", .ram = 64 << 20};
+    struct pc_config cfg = {.kernel = r.guest, .cmdline = r.append, .console = "stdio", .ram = 64 << 20};
     if (run_all(&r, &cfg, &end) < 0) {
         printf("%s\n", r.err.text);
         return 1;

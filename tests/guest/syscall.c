@@ -76,8 +76,13 @@ static void by_sysenter(void)
     wrmsr(MSR_SYSENTER_CS, SEL_KCODE);
     wrmsr(MSR_SYSENTER_CS + 1, (u64)stack + sizeof(stack));
     wrmsr(MSR_SYSENTER_CS + 2, (u64)sysenter_entry);
-    CHECK_EQ(user_call(user_sysenter, 0x200), 4321);
+    u64 v = user_call(user_sysenter, 0x200);
+    if (trap.vector == 6) { /* KVM on AMD's processors emulates Intel's for 32-bit code only */
+        say("no SYSENTER in 64-bit code\n");
+        return;
+    }
     CHECK_EQ(trap.vector, 0x80);
+    CHECK_EQ(v, 4321);
     CHECK_EQ(seen[0], (u64)stack + sizeof(stack));
     CHECK_EQ(seen[2] & 0xffff, SEL_KCODE);
     CHECK_EQ(seen[3] & 0xffff, SEL_KDATA);
@@ -99,7 +104,7 @@ int main(void)
     CHECK_EQ(trap.frame.rip, (u64)user_int + USER_ALIAS + 7);
     CHECK_EQ(trap.frame.ss, SEL_UDATA);
     user_call(user_int_denied, 0);
-    CHECK_TRAP(13, 0x81 << 3 | 2);
+    CHECK_IDT_TRAP(13, 0x81, 0);
     user_call(user_hlt, 0);
     CHECK_TRAP(13, 0);
     user_call(user_iopl, 0);

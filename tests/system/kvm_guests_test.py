@@ -2,7 +2,7 @@
 """The small guests of tests/guest on the real semantics of SVM: qemu emulates a processor that has it, Debian's
 kernel with kvm-amd runs there, and the guests run on its KVM.
 
-usage: kvm_guests_test.py GUEST-RUN --npt 0|1 --guest 'ENGINES FILE [ARGUMENTS]' ...
+usage: kvm_guests_test.py GUEST-RUN --npt 0|1 --guest 'ENGINES NAME [ARGUMENTS]' ...   (NAME.elf is beside GUEST-RUN)
 """
 import argparse
 import os
@@ -27,16 +27,15 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         files, lines = [], []
         for guest in options.guest:
-            engines, path, *arguments = guest.split()
-            name = os.path.basename(path).removesuffix(".elf")
-            files += ["--add", f"{path}=guests/{name}.elf"]
-            lines.append(" ".join([engines, name, *arguments]))
+            name = guest.split()[1]
+            files += ["--add", f"{os.path.dirname(options.runner)}/{name}.elf=guests/{name}.elf"]
+            lines.append(guest)
         with open(os.path.join(work, "list"), "w", encoding="ascii") as listing:
             listing.write("\n".join(lines) + "\n")
         initrd = make_initramfs("cloud", os.path.join(work, "initrd"), "--module", "kvm_amd", "--program",
                                 options.runner, "--add", f"{work}/list=guests/list", *files)
         with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt,-xsave", "-m", "1G",
-                      "-smp", "2", "-kernel", kernel, "-initrd", initrd, "-append",
+                      "-smp", "1", "-kernel", kernel, "-initrd", initrd, "-append",
                       f"console=ttyS0 quiet doppel.test={SCRIPT} kvm_amd.npt={options.npt}", "-display", "none",
                       "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]) as machine:
             machine.wait(TIMEOUT)

@@ -44,6 +44,13 @@ void ask_for_save(void)
     outl(DEBUG_PORT, VERDICT_SAVE);
 }
 
+bool on_qemu(void)
+{
+    extern u64 start_info;
+    const char *line = (const char *)*(u64 *)(start_info + 24); /* hvm_start_info.cmdline_paddr */
+    return line && line[0] == 'q';
+}
+
 void say(const char *s)
 {
     while (*s)

@@ -15,6 +15,7 @@
 start32:
     cld
     mov $boot_stack_top, %esp
+    mov %ebx, start_info
     call build_tables
     call enter_long
     /* not reached */
@@ -187,7 +188,7 @@ ap_start32:
 /* ---- tables ---- */
 
     .data
-    .globl gdt, gdt_pointer, idt_pointer, next_entry, next_stack, user_return_rsp, user_rax
+    .globl start_info, gdt, gdt_pointer, idt_pointer, next_entry, next_stack, user_return_rsp, user_rax
     .align 16
 gdt:
     .quad 0
@@ -211,6 +212,7 @@ gdt_pointer:
 idt_pointer:
     .word 4095
     .quad idt
+start_info: .quad 0
 next_entry: .quad guest_start
 next_stack: .quad boot_stack_top
 user_return_rsp: .quad 0

@@ -3,10 +3,10 @@
 bad=
 while read -r engines guest args; do
     # shellcheck disable=SC2086 # the arguments are words
-    guest-run "$engines" "/guests/$guest.elf" $args </dev/null >/tmp/out 2>&1
+    guest-run "$engines" "/guests/$guest.elf" --append qemu $args </dev/null >/tmp/guest.out 2>&1
     status=$?
     [ $status = 0 ] && echo "ok $engines $guest" && continue
-    sed "s/^/$engines $guest: /" /tmp/out
+    tr -cd '\n -~' </tmp/guest.out | tail -n 5 | sed "s/^/$engines $guest: /"
     bad="$bad $engines:$guest"
 done </guests/list
 [ -z "$bad" ] || fail "not right:$bad"
