@@ -108,7 +108,17 @@ static void fill(struct kvm_cpuid_entry2 *e, const struct cpuid_leaf *l, const s
                                    .edx = out[3]};
 }
 
-int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, struct error *err)
+/* TSC = crystal (ecx) * ebx / eax. */
+static void tell_frequency(struct kvm_cpuid_entry2 *e, uint64_t khz)
+{
+    if (e->function != 0x15)
+        return;
+    e->eax = 1000;
+    e->ebx = (uint32_t)khz;
+    e->ecx = 1000000;
+}
+
+int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, uint64_t tsc_khz, struct error *err)
 {
     const struct cpuid_model *model = c->model;
     struct kvm_cpuid2 *list =
@@ -119,6 +129,7 @@ int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, struct error *err)
     for (unsigned i = 0; i < model->n; i++) {
         fill(&list->entries[i], &model->leaves[i], c);
         filter(k->machine, &list->entries[i]);
+        tell_frequency(&list->entries[i], tsc_khz);
     }
     int r = kvm_call(k->fd, KVM_SET_CPUID2, list, "give the guest its CPU model", err);
     free(list);

@@ -80,10 +80,12 @@ bool kvm_msr_write(struct kvm_cpu *k, uint32_t msr, uint64_t v);
 
 /* kvm_cpuid.c */
 int kvm_cpuid_init(struct kvm_machine *m, struct error *err) must_check;
-int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, struct error *err) must_check;
+int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, uint64_t tsc_khz, struct error *err)
+    must_check;
 
 /* kvm_tsc.c */
-void kvm_tsc_set_frequency(struct kvm_cpu *k, const struct x86_cpu *c);
+/* Returns the kHz at which the guest's counter will tick. */
+uint64_t kvm_tsc_set_frequency(struct kvm_cpu *k, const struct x86_cpu *c);
 void kvm_tsc_get(struct kvm_cpu *k, struct x86_cpu *c);
 void kvm_tsc_put(struct kvm_cpu *k, const struct x86_cpu *c);
 

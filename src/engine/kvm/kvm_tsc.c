@@ -6,24 +6,32 @@
 #include "base/log.h"
 #include "engine/kvm/kvm_impl.h"
 
-/* A guest notices a frequency that is off by more (its own crystal is no better). */
-enum { TOLERATED_PPM = 250 };
+/*
+ * Differences, in parts of a million. Below the first nobody notices (a crystal is no better);
+ * above the second the machine comes from another host, for our own measurement is better than
+ * that.
+ */
+enum { SAME_PPM = 250, OTHER_HOST_PPM = 50000 };
 
-/* The guest was told a frequency. Where the host's differs KVM scales, if the processor can. */
-void kvm_tsc_set_frequency(struct kvm_cpu *k, const struct x86_cpu *c)
+/*
+ * The machine's model says a frequency. Where KVM's differs KVM scales, if the processor can;
+ * otherwise the guest is told KVM's: a fresh machine believes CPUID.
+ */
+uint64_t kvm_tsc_set_frequency(struct kvm_cpu *k, const struct x86_cpu *c)
 {
     uint64_t khz = c->model->tsc_hz / 1000;
-    int host = kvm_ioctl(k->fd, KVM_GET_TSC_KHZ, NULL);
-    if (host <= 0 || khz == 0)
-        return;
-    uint64_t off = khz > (uint64_t)host ? khz - (uint64_t)host : (uint64_t)host - khz;
-    if (off * 1000000 <= (uint64_t)host * TOLERATED_PPM)
-        return;
-    if (kvm_ioctl(k->fd, KVM_SET_TSC_KHZ, (void *)(uintptr_t)khz) < 0)
+    int r = kvm_ioctl(k->fd, KVM_GET_TSC_KHZ, NULL);
+    if (r <= 0 || khz == 0)
+        return khz;
+    uint64_t host = (uint64_t)r, off = (khz > host ? khz - host : host - khz) * 1000000 / host;
+    if (off <= SAME_PPM || kvm_ioctl(k->fd, KVM_SET_TSC_KHZ, (void *)(uintptr_t)khz) == 0)
+        return khz;
+    if (off > OTHER_HOST_PPM)
         log_warn_once(&k->machine->warned_tsc,
-                      "the guest's clock will be wrong: its processor ticks at %llu kHz, this one "
-                      "at %d kHz and cannot be scaled",
-                      (unsigned long long)khz, host);
+                      "the guest's clock may be wrong: its processor ticked at %llu kHz, this one "
+                      "ticks at %d kHz and cannot be scaled",
+                      (unsigned long long)khz, r);
+    return host;
 }
 
 /* The offset itself where this KVM has it (Linux 5.16): no time passes between two reads of it. */

@@ -44,8 +44,7 @@ static int create(struct vcpu *v, struct kvm_cpu *k, struct error *err)
     k->run = mmap(NULL, k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (k->run == MAP_FAILED)
         return error_set(err, errno, "cannot map virtual CPU %u: %s", v->id, strerror(errno));
-    kvm_tsc_set_frequency(k, v->cpu);
-    return kvm_cpuid_set(k, v->cpu, err);
+    return kvm_cpuid_set(k, v->cpu, kvm_tsc_set_frequency(k, v->cpu), err);
 }
 
 int kvm_vcpu_create(struct vcpu *v, struct error *err)

@@ -86,17 +86,17 @@ HOT uint8_t decode_legacy_prefixes(struct decoder *d)
 /* All prefixes but VEX; returns the first byte after them. Straight for code with none but REX. */
 HOT uint8_t decode_prefixes(struct decoder *d)
 {
-    bool is_rex = prefix_table[d->m64][*d->pos] == PK_REX;
+    unsigned is_rex = d->m64 & ((*d->pos & 0xf0) == 0x40);
     uint8_t byte;
 
-    d->rex = is_rex ? *d->pos : 0;
+    d->rex = *d->pos & -is_rex;
     d->pos += is_rex;
     byte = *d->pos;
-    if (prefix_table[d->m64][byte] != PK_NONE)
+    if (unlikely(prefix_table[d->m64][byte] != PK_NONE))
         byte = decode_legacy_prefixes(d);
     else
         d->pos++;
-    d->prefixes |= d->rex ? X86_P_REX : 0;
+    d->prefixes |= d->rex & X86_P_REX; /* the bit that all REX bytes have */
     return byte;
 }
 
@@ -184,9 +184,9 @@ HOT bool is_vex(const struct decoder *d, uint8_t byte)
 
 HOT const struct x86_opdesc *lookup(struct decoder *d, uint8_t byte)
 {
-    if (byte == 0x0f)
+    if (unlikely(byte == 0x0f))
         return lookup_0f(d);
-    if (is_vex(d, byte))
+    if (unlikely(is_vex(d, byte)))
         return lookup_vex(d, byte);
     d->opcode = byte;
     return &x86_map_1[byte];
@@ -228,15 +228,14 @@ HOT unsigned select_index(struct decoder *d, enum op_select how)
 /* A form without ModRM looks like one with a register. */
 HOT void decode_modrm(struct decoder *d)
 {
-    uint32_t flags = d->desc->flags;
-    unsigned has = !!(flags & X86_F_MODRM);
+    unsigned len = d->desc->modrm_len;
 
-    d->modrm = *d->pos | (0xc0 & (has - 1));
-    d->in->modrm = *d->pos & -has;
-    d->in->modrm_off = offset(d) & -has;
-    d->in->has_modrm = has;
-    d->pos += has;
-    d->rm_is_mem = (d->modrm < 0xc0) & !(flags & X86_F_MODRM_REG);
+    d->modrm = *d->pos | d->desc->modrm_or;
+    d->rm_is_mem = d->modrm < 0xc0;
+    d->in->modrm = *d->pos & -len;
+    d->in->modrm_off = offset(d) & -len;
+    d->in->has_modrm = len;
+    d->pos += len;
 }
 
 /* What the mode, VEX and mod exclude. */
@@ -259,7 +258,7 @@ HOT void set_sizes(struct decoder *d)
     unsigned column = rex_w(d) << 1 | (d->prefixes & X86_P_OPSIZE ? 1 : 0);
     unsigned opsize = opsize_table[d->size_row][column][d->desc->opsize_class];
 
-    d->size_ctx = (uint8_t)((opsize >> 2) + 3 * d->vex_l + 6 * d->m64 + 12 * d->rm_is_mem);
+    d->size_ctx = opsize >> 2 | d->rm_is_mem << 2 | d->m64 << 3 | d->vex_l << 4;
     d->in->opsize = d->desc->flags & X86_F_BYTE ? 1 : (uint8_t)opsize;
 }
 
@@ -283,13 +282,12 @@ HOT bool decode_body(struct decoder *d, uint8_t byte)
     d->in->escape_off = (uint8_t)(offset(d) - 1);
     d->desc = lookup(d, byte);
     d->in->opcode_off = (uint8_t)(offset(d) - 1);
-    while (d->desc->select != SEL_NONE)
+    while (unlikely(d->desc->select != SEL_NONE))
         d->desc = &d->desc->sub[select_index(d, d->desc->select)];
     decode_modrm(d);
-    if (!form_is_valid(d))
+    if (unlikely(!form_is_valid(d)))
         return false;
     set_sizes(d);
-    d->mem = d->rm_is_mem ? d->desc->mem : X86_MEM_NONE;
     if (d->rm_is_mem)
         decode_memory(d);
     return decode_operands(d) && lock_is_valid(d);
@@ -331,13 +329,14 @@ HOT int decode_in_mode(struct x86_insn *out, const uint8_t *bytes, size_t avail,
         .size_row = mode >> 5,
         .excluded = (mode == X86_MODE_64 ? X86_F_I64 : X86_F_O64),
         .seg = X86_SEG_DS,
+        .mem = X86_MEM_NONE,
     };
     size_t limit = avail < X86_MAX_LEN ? avail : X86_MAX_LEN;
     uint8_t padded[X86_READABLE];
     uint8_t byte;
     bool valid;
 
-    if (avail < X86_READABLE) {
+    if (unlikely(avail < X86_READABLE)) {
         memset(padded, 0, sizeof(padded));
         memcpy(padded, bytes, limit);
         d.start = padded;

@@ -10,22 +10,31 @@
 
 #include "isa/x86/decoder.h"
 
-/* Sizes by operand type and context: operand size 2, 4, 8; VEX.L; 64-bit mode; ModRM.rm is memory
- * (set_sizes()). */
-#define ROW(...)                                                                                   \
+/*
+ * Sizes by operand type and context (set_sizes()): operand size 2, 4, 8 (two bits); ModRM.rm is
+ * memory; 64-bit mode; VEX.L.
+ */
+#define OSZ(a, b, c)    a, b, c, 0
+#define MODES(reg, mem) reg, mem, reg, mem
+#define FIXED(n)        BY_OSZ(n, n, n)
+#define BY_OSZ(a, b, c)                                                                            \
     {                                                                                              \
-        __VA_ARGS__, __VA_ARGS__                                                                   \
+        MODES(OSZ(a, b, c), OSZ(a, b, c)), MODES(OSZ(a, b, c), OSZ(a, b, c))                       \
     }
-#define FIXED(n)        ROW(n, n, n, n, n, n, n, n, n, n, n, n)
-#define BY_OSZ(a, b, c) ROW(a, b, c, a, b, c, a, b, c, a, b, c)
-#define BY_L(a, b)      ROW(a, a, a, b, b, b, a, a, a, b, b, b)
-#define BY_MODE(a, b)   ROW(a, a, a, a, a, a, b, b, b, b, b, b)
 #define REG_MEM(a, b, c, m)                                                                        \
     {                                                                                              \
-        a, b, c, a, b, c, a, b, c, a, b, c, m, m, m, m, m, m, m, m, m, m, m, m                     \
+        MODES(OSZ(a, b, c), OSZ(m, m, m)), MODES(OSZ(a, b, c), OSZ(m, m, m))                       \
+    }
+#define BY_L(a, b)                                                                                 \
+    {                                                                                              \
+        MODES(OSZ(a, a, a), OSZ(a, a, a)), MODES(OSZ(b, b, b), OSZ(b, b, b))                       \
+    }
+#define BY_MODE_L(a, b) OSZ(a, a, a), OSZ(a, a, a), OSZ(b, b, b), OSZ(b, b, b)
+#define BY_MODE(a, b)                                                                              \
+    {                                                                                              \
+        BY_MODE_L(a, b), BY_MODE_L(a, b)                                                           \
     }
 static const uint16_t type_table[T_COUNT][32] = {
-    /* 24 used */
     [T_0] = FIXED(0),
     [T_B] = FIXED(1),
     [T_W] = FIXED(2),
@@ -92,7 +101,6 @@ HOT void decode_is4(struct decoder *d, struct x86_operand *op)
     uint8_t byte = *d->pos;
 
     decode_immediate(d, 1, false, false);
-    op->kind = op->size == 32 ? X86_OP_YMM : X86_OP_XMM;
     op->reg = byte >> 4 & (d->m64 ? 15 : 7);
 }
 
@@ -163,27 +171,42 @@ HOT unsigned byte_register(const struct decoder *d, unsigned reg)
     return !(d->prefixes & X86_P_REX) && (reg & 0x1c) == 4 ? reg - 4 + X86_GPR_AH : reg;
 }
 
-/* `sources` holds the register numbers where enum op_source says. */
+/* An operand as if it were a register; `sources` holds their numbers where enum op_source says. */
 HOT bool decode_operand(struct decoder *d, unsigned i, uint64_t sources)
 {
     struct x86_operand *op = &d->in->op[i];
     uint32_t code = d->desc->op[i];
     unsigned size = type_table[OP_TYPE(code)][d->size_ctx];
     unsigned reg = (uint8_t)(sources >> OP_SOURCE(code));
-    unsigned kind = OP_KIND(code), how = OP_HOW(code);
+    uint32_t head;
 
-    kind += size >> 5 & 1; /* XMM to YMM; size 32 has nothing else but memory */
-    if ((how == HOW_RM) & d->rm_is_mem) {
-        kind = X86_OP_MEM;
-        reg = 0;
-    }
-    if (size == 1 && kind == X86_OP_GPR)
+    if (size == 1 && OP_KIND(code) == X86_OP_GPR)
         reg = byte_register(d, reg);
+    head = OP_OPERAND(code) | reg << 8;
+    memcpy(op, &head, sizeof(head));
     op->size = (uint16_t)size;
-    op->access = (uint8_t)OP_ACCESS(code);
-    op->kind = (uint8_t)kind;
-    op->reg = (uint8_t)reg;
-    return how != HOW_OTHER || decode_other(d, i, OP_SOURCE(code));
+    return !OP_OTHER(code) || decode_other(d, i, OP_SOURCE(code));
+}
+
+/* What decode_operand() cannot know: the operand of ModRM.rm is memory. */
+HOT void memory_operand(struct decoder *d)
+{
+    struct x86_operand *op = &d->in->op[d->desc->mem];
+
+    op->kind = X86_OP_MEM;
+    op->reg = 0;
+    d->mem = d->desc->mem;
+}
+
+/* XMM registers of 32 bytes are YMM. */
+HOT void widen_vectors(struct decoder *d)
+{
+    for (unsigned i = 0; i < d->desc->nops; i++) {
+        struct x86_operand *op = &d->in->op[i];
+
+        if (op->kind == X86_OP_XMM && op->size == 32)
+            op->kind = X86_OP_YMM;
+    }
 }
 
 /* Destination, index and mask of a gather must be three registers [SDM 2C VPGATHERDD]. */
@@ -210,6 +233,10 @@ HOT bool decode_operands(struct decoder *d)
         if (!decode_operand(d, i, sources))
             return false;
     }
+    if (d->rm_is_mem)
+        memory_operand(d);
+    if (unlikely(d->vex_l))
+        widen_vectors(d);
     return !(d->desc->flags & X86_F_VSIB) || gather_is_valid(d);
 }
 

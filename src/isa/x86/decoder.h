@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "isa/x86/decode.h"
 #include "isa/x86/opcode.h"
 

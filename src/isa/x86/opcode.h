@@ -3,28 +3,26 @@
  *
  * Operand codes are spelled as in the opcode maps of [SDM 2D appendix A]: a capital for the
  * addressing method and small letters for the operand type (Eb, Gv, Iz, Wps ...). Each is a number
- * that holds all the decoder needs of method and type, so that a register operand takes no branch:
- *   bits 0-7 operand kind, 8-12 type, 14 any mod, 16-23 source (its place among the sources), 24-25
- *   how, 26-28 fixed value, 30-31 access.
+ * that holds all the decoder needs of method and type, so that a register takes no branch, in the
+ * layout of struct x86_operand:
+ *   byte 0: operand kind
+ *   byte 1: operand type, where the register number will be
+ *   byte 2: bits 0-1 access, 2-4 a fixed value, 5 any mod or signed, 6 memory if ModRM.rm says so
+ *   byte 3: bits 0-5 source, or enum op_other if bit 6 is set
  */
 #ifndef ISA_X86_OPCODE_H
 #define ISA_X86_OPCODE_H
 
 #include "isa/x86/insn.h"
 
-enum op_how {
-    HOW_REG,   /* a register, number from the source */
-    HOW_RM,    /* the same, or memory as ModRM.rm says */
-    HOW_OTHER, /* what source says: enum op_other */
-};
-
-enum op_source {                   /* where its number stands in `sources` of decode_operand() */
-                 FROM_REG = 0,     /* ModRM.reg */
-                 FROM_RM = 8,      /* ModRM.rm */
-                 FROM_OPCODE = 16, /* low bits of the opcode */
-                 FROM_VVVV = 24,   /* VEX.vvvv */
-                 FROM_REG3 = 32,   /* ModRM.reg without its extension: MMX */
-                 FROM_RM3 = 40,    /* ModRM.rm without its extension: MMX, x87 */
+/* Where the register number stands in `sources` of decode_operands(). */
+enum op_source {
+    FROM_REG = 0,     /* ModRM.reg */
+    FROM_RM = 8,      /* ModRM.rm */
+    FROM_OPCODE = 16, /* low bits of the opcode */
+    FROM_VVVV = 24,   /* VEX.vvvv */
+    FROM_REG3 = 32,   /* ModRM.reg without its extension: MMX */
+    FROM_RM3 = 40,    /* ModRM.rm without its extension: MMX, x87 */
 };
 
 enum op_other {
@@ -38,9 +36,10 @@ enum op_other {
     OTHER_VSIB,    /* memory addressed by a vector of indexes */
 };
 
-#define METHOD(kind, source, how) (X86_OP_##kind | (source) << 16 | (how) << 24)
-#define METHOD_REG(kind, source)  METHOD(kind, source, HOW_REG)
-#define METHOD_OTHER(kind, other) METHOD(kind, other, HOW_OTHER)
+#define METHOD(kind, source)      (X86_OP_##kind | (source) << 24)
+#define METHOD_RM(kind, source)   (METHOD(kind, source) | 1 << 22)
+#define METHOD_OTHER(kind, other) (METHOD(kind, other) | 1 << 30)
+#define METHOD_VARIANT            (1 << 21)
 
 enum op_method {
     M_NONE,
@@ -51,28 +50,28 @@ enum op_method {
     M_A = METHOD_OTHER(FAR, OTHER_FAR),
     M_O = METHOD_OTHER(MEM, OTHER_MOFFS),
     M_REG = METHOD_OTHER(GPR, OTHER_FIXED), /* fixed GPR */
-    M_Z = METHOD_REG(GPR, FROM_OPCODE),
+    M_Z = METHOD(GPR, FROM_OPCODE),
     M_SREG = METHOD_OTHER(SEG, OTHER_FIXED),
     M_ST0 = METHOD_OTHER(ST, OTHER_FIXED),
-    M_E = METHOD(GPR, FROM_RM, HOW_RM),
-    M_G = METHOD_REG(GPR, FROM_REG),
-    M_M = METHOD(MEM, FROM_RM, HOW_RM), /* memory only */
-    M_R = METHOD_REG(GPR, FROM_RM),     /* register only */
-    M_F = M_R | 1 << 14,                /* register whatever mod says: MOV to and from CR, DR */
+    M_E = METHOD_RM(GPR, FROM_RM),
+    M_G = METHOD(GPR, FROM_REG),
+    M_M = METHOD_RM(MEM, FROM_RM), /* memory only */
+    M_R = METHOD(GPR, FROM_RM),    /* register only */
+    M_F = M_R | METHOD_VARIANT,    /* register whatever mod says: MOV to and from CR, DR */
     M_S = METHOD_OTHER(SEG, OTHER_CHECKED),
     M_C = METHOD_OTHER(CR, OTHER_CHECKED),
     M_D = METHOD_OTHER(DR, OTHER_CHECKED),
-    M_P = METHOD_REG(MMX, FROM_REG3),
-    M_Q = METHOD(MMX, FROM_RM3, HOW_RM),
-    M_N = METHOD_REG(MMX, FROM_RM3),
-    M_V = METHOD_REG(XMM, FROM_REG),
-    M_W = METHOD(XMM, FROM_RM, HOW_RM),
-    M_U = METHOD_REG(XMM, FROM_RM),
-    M_H = METHOD_REG(XMM, FROM_VVVV),
-    M_B = METHOD_REG(GPR, FROM_VVVV),
+    M_P = METHOD(MMX, FROM_REG3),
+    M_Q = METHOD_RM(MMX, FROM_RM3),
+    M_N = METHOD(MMX, FROM_RM3),
+    M_V = METHOD(XMM, FROM_REG),
+    M_W = METHOD_RM(XMM, FROM_RM),
+    M_U = METHOD(XMM, FROM_RM),
+    M_H = METHOD(XMM, FROM_VVVV),
+    M_B = METHOD(GPR, FROM_VVVV),
     M_L = METHOD_OTHER(XMM, OTHER_IS4),
     M_X = METHOD_OTHER(MEM, OTHER_VSIB),
-    M_ST = METHOD_REG(ST, FROM_RM3),
+    M_ST = METHOD(ST, FROM_RM3),
 };
 
 /* Operand types; the sizes are in the table of decode_operand.h. */
@@ -133,18 +132,21 @@ enum opsize_class {
 };
 
 #define OP_KIND(code)   ((code)&0xff)
-#define OP_TYPE(code)   ((code) >> 8 & 31)
-#define OP_SOURCE(code) ((code) >> 16 & 63)
-#define OP_HOW(code)    ((code) >> 24 & 3)
-#define OP_FIXED(code)  ((code) >> 26 & 7)
-#define OP_ACCESS(code) ((code) >> 30 ^ X86_R) /* no bits: read */
-#define OP_METHOD(code) ((code)&0x3ff40ff)
+#define OP_TYPE(code)   ((code) >> 8 & 0xff)
+#define OP_FIXED(code)  ((code) >> 18 & 7)
+#define OP_IS_RM(code)  ((code) >> 22 & 1)
+#define OP_SOURCE(code) ((code) >> 24 & 63)
+#define OP_OTHER(code)  ((code) >> 30)
+#define OP_METHOD(code) ((code)&0x7f6000ff)
+/* What of it is part of struct x86_operand: kind and access. */
+#define OP_OPERAND(code) ((code)&0x300ff)
 
-#define OP_MAKE(method, type, reg) ((method) | (type) << 8 | (reg) << 26)
+#define OP_MAKE(method, type, fixed) ((method) | (type) << 8 | (fixed) << 18)
 
 enum { PFX_NONE, PFX_66, PFX_F3, PFX_F2, PFX_COUNT };
 
 /* The opcode maps. Maps with mandatory prefixes have a column a prefix, in VEX.pp order. */
+#pragma GCC visibility push(hidden)
 extern const struct x86_opdesc x86_map_1[256];
 extern const struct x86_opdesc x86_map_0f[256][PFX_COUNT];
 extern const struct x86_opdesc x86_map_0f38[256][PFX_COUNT];
@@ -152,5 +154,6 @@ extern const struct x86_opdesc x86_map_0f3a[256][PFX_COUNT];
 extern const struct x86_opdesc x86_map_vex_0f[256][PFX_COUNT];
 extern const struct x86_opdesc x86_map_vex_0f38[256][PFX_COUNT];
 extern const struct x86_opdesc x86_map_vex_0f3a[256][PFX_COUNT];
+#pragma GCC visibility pop
 
 #endif

@@ -37,25 +37,24 @@ enum x86_opdesc_flag {
     X86_F_IOPL = 1u << 10,    /* #GP(0), or the I/O bitmap, when CPL > IOPL */
     X86_F_STRING = 1u << 11,  /* string instruction: implicit [rSI]/[rDI], repeatable by F3/F2 */
     X86_F_FLAGS_COND =
-        1u << 12,               /* may leave the flags alone (count 0): flags_write kills nothing */
-    X86_F_VSIB = 1u << 13,      /* gather: the index is a vector register */
-    X86_F_PROT = 1u << 14,      /* #UD in real and virtual-8086 mode (every VEX form is, too) */
-    X86_F_D64 = 1u << 15,       /* 64-bit mode: operand size 8 by default, 66 makes it 2, no 4 */
-    X86_F_F64 = 1u << 16,       /* 64-bit mode: operand size is 8, 66 ignored */
-    X86_F_I64 = 1u << 17,       /* #UD in 64-bit mode */
-    X86_F_O64 = 1u << 18,       /* #UD outside 64-bit mode */
-    X86_F_BYTE = 1u << 19,      /* operand size 1 although no explicit operand says so */
-    X86_F_L0 = 1u << 21,        /* VEX.L must be 0 */
-    X86_F_L1 = 1u << 22,        /* VEX.L must be 1 */
-    X86_F_W0 = 1u << 23,        /* VEX.W must be 0 */
-    X86_F_W1 = 1u << 24,        /* VEX.W must be 1 */
-    X86_F_MODRM = 1u << 25,     /* has a ModRM byte */
-    X86_F_NOVVVV = 1u << 26,    /* VEX.vvvv names no operand and must be 1111b */
-    X86_F_MEMONLY = 1u << 27,   /* an operand is memory only: #UD with mod = 3 */
-    X86_F_REGONLY = 1u << 28,   /* an operand is register only: #UD with mod < 3 */
-    X86_F_MIN32 = 1u << 29,     /* operand size is 4 or 8, 66 is no operand-size prefix */
-    X86_F_MODRM_REG = 1u << 30, /* ModRM.rm is a register whatever mod says */
-    X86_F_MAX32 = 1u << 31,     /* operand size is 2 or 4: REX.W does not make it 8 */
+        1u << 12,             /* may leave the flags alone (count 0): flags_write kills nothing */
+    X86_F_VSIB = 1u << 13,    /* gather: the index is a vector register */
+    X86_F_PROT = 1u << 14,    /* #UD in real and virtual-8086 mode (every VEX form is, too) */
+    X86_F_D64 = 1u << 15,     /* 64-bit mode: operand size 8 by default, 66 makes it 2, no 4 */
+    X86_F_F64 = 1u << 16,     /* 64-bit mode: operand size is 8, 66 ignored */
+    X86_F_I64 = 1u << 17,     /* #UD in 64-bit mode */
+    X86_F_O64 = 1u << 18,     /* #UD outside 64-bit mode */
+    X86_F_BYTE = 1u << 19,    /* operand size 1 although no explicit operand says so */
+    X86_F_L0 = 1u << 21,      /* VEX.L must be 0 */
+    X86_F_L1 = 1u << 22,      /* VEX.L must be 1 */
+    X86_F_W0 = 1u << 23,      /* VEX.W must be 0 */
+    X86_F_W1 = 1u << 24,      /* VEX.W must be 1 */
+    X86_F_MODRM = 1u << 25,   /* has a ModRM byte */
+    X86_F_NOVVVV = 1u << 26,  /* VEX.vvvv names no operand and must be 1111b */
+    X86_F_MEMONLY = 1u << 27, /* an operand is memory only: #UD with mod = 3 */
+    X86_F_REGONLY = 1u << 28, /* an operand is register only: #UD with mod < 3 */
+    X86_F_MIN32 = 1u << 29,   /* operand size is 4 or 8, 66 is no operand-size prefix */
+    X86_F_MAX32 = 1u << 31,   /* operand size is 2 or 4: REX.W does not make it 8 */
 };
 
 /* Status flags as SAHF holds them; OF, DF and the system flags in the places SAHF leaves free. */
@@ -77,7 +76,10 @@ struct x86_opdesc {
     uint32_t flags; /* X86_F_* */
     uint32_t op[4]; /* decoder's own operand codes (opcode.h) */
     uint8_t flags_read, flags_write, flags_undef; /* X86_FL_*; write and undef are disjoint */
-    uint8_t nops, mem, opsize_class;              /* mem: which operand may be memory by ModRM */
+    uint8_t nops;
+    uint8_t mem;                 /* which operand may be memory by ModRM */
+    uint8_t opsize_class;        /* decoder's own */
+    uint8_t modrm_len, modrm_or; /* decoder's own: 0 or 1; C0h to make rm a register */
     const struct x86_opdesc *sub;
 };
 

@@ -13,6 +13,7 @@
 #define SEL_ABSENT  0x48
 #define SEL_TSS     0x50
 #define MAX_CPUS    8
+#define GDT_LIMIT   ((10 + 2 * MAX_CPUS) * 8 - 1)
 
 #define MSR_EFER  0xc0000080
 #define EFER_BOOT 0x901      /* NXE LME SCE */

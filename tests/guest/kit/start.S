@@ -171,7 +171,7 @@ ap_trampoline:
     mov %eax, %cr0
     ljmpl $SEL_CODE32, $ap_start32
 ap_gdt_pointer:
-    .word gdt_end - gdt - 1
+    .word GDT_LIMIT
     .long gdt
 ap_trampoline_end:
 
@@ -205,7 +205,7 @@ gdt:
 gdt_end:
     .word 0, 0, 0
 gdt_pointer:
-    .word gdt_end - gdt - 1
+    .word GDT_LIMIT
     .quad gdt
     .word 0, 0, 0
 idt_pointer:
