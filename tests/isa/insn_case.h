@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "isa/x86/insn.h"
+#include "isa/x86/regs.h"
 
 /* Both sides map the same pages at the same addresses; around them nothing is mapped. */
 enum {
@@ -57,7 +58,8 @@ struct insn_case {
     uint16_t patch_off; /* bytes put into the data area before the case runs */
     uint16_t patch_len;
     uint8_t patch[PATCH_MAX];
-    uint64_t seed; /* of the group that the case belongs to */
+    uint64_t seed;    /* of the group that the case belongs to */
+    uint64_t vectors; /* seed of the vector and x87 state, 0: left alone (insn_vectors.h) */
 };
 
 struct insn_change {
@@ -72,6 +74,7 @@ struct insn_end {
     uint32_t nchanges;      /* `change` holds the first ones, `hash` covers all */
     struct insn_change change[CHANGES_MAX];
     uint64_t hash;
+    uint8_t xs[XS_SIZE]; /* with insn_case.vectors */
 };
 
 enum { BATCH_CODES = 128, BATCH_CASES = 1024 };

@@ -76,17 +76,20 @@ static void put_legacy(const struct form *f, struct rng *r, struct insn_code *c)
         put(c, f->map == 2 ? 0x38 : 0x3a);
 }
 
-/* L = 0 mostly: the integer forms want it. Outside 64-bit mode R and X must be 1 inverted. */
+/* L = 0 mostly: the integer forms want it. No vvvv at times: many forms have none. Outside 64-bit
+ * mode R and X must be 1 inverted. */
 static void put_vex(const struct form *f, struct rng *r, struct insn_code *c)
 {
     unsigned b1 = (unsigned)rng_next(r), b2 = (unsigned)rng_next(r);
+    if (rng_one_in(r, 3))
+        b2 |= 0x78;
     if (f->mode != 64) {
         b1 |= 0xc0;
         b2 |= 0x40;
     }
     put(c, 0xc4);
     put(c, (b1 & 0xe0) | (f->map - MAP_VEX));
-    put(c, (b2 & (rng_one_in(r, 16) ? 0xfc : 0xf8)) | f->prefix);
+    put(c, (b2 & (rng_one_in(r, 4) ? 0xfc : 0xf8)) | f->prefix);
 }
 
 static void put_tail(const struct form *f, struct rng *r, struct insn_code *c)
@@ -126,7 +129,7 @@ static bool maybe_defined(const struct form *f)
            f->opcode == 0x1e || f->opcode == 0xae || f->opcode == 0xc7;
 }
 
-static bool excluded(const struct x86_insn *in)
+static bool excluded(const struct x86_insn *in, bool vectors)
 {
     switch (in->iclass) {
     case X86_I_CPUID: /* the answers are policy or chance */
@@ -150,8 +153,16 @@ static bool excluded(const struct x86_insn *in)
         return true;
     case X86_I_INT:
         return in->imm == 0x80;
+    case X86_I_XRSTOR: /* images hold more on the host, and its kernel's own components */
+    case X86_I_XRSTORS:
+    case X86_I_XSAVE:
+    case X86_I_XSAVEC:
+    case X86_I_XSAVEOPT:
+    case X86_I_XSAVES:
+    case X86_I_XGETBV:
+        return true;
     default:
-        return x86_exec_of(in->iclass) == NULL; /* vectors and x87: native_test */
+        return (x86_exec_of(in->iclass) == NULL) != vectors;
     }
 }
 
@@ -161,7 +172,8 @@ static bool duplicate(const struct form *f, const struct x86_insn *in)
     return !in->has_modrm && f->reg != 0;
 }
 
-enum form_kind form_complete(const struct form *f, struct rng *r, struct insn_code *code)
+enum form_kind form_complete(const struct form *f, struct rng *r, bool vectors,
+                             struct insn_code *code)
 {
     memset(code, 0, sizeof(*code));
     code->mode = f->mode;
@@ -176,9 +188,9 @@ enum form_kind form_complete(const struct form *f, struct rng *r, struct insn_co
     int err = x86_decode(&code->insn, code->bytes, 15, f->mode);
     if (err == -X86_D_UD && f->map < MAP_VEX && !maybe_defined(f)) {
         memset(code->bytes + fixed, 0xcc, 15 - fixed); /* should the host execute it after all */
-        return FORM_UNDEFINED;
+        return vectors ? FORM_SKIP : FORM_UNDEFINED;
     }
-    if (err || excluded(&code->insn) || duplicate(f, &code->insn))
+    if (err || excluded(&code->insn, vectors) || duplicate(f, &code->insn))
         return FORM_SKIP;
     code->len = code->insn.len;
     code->decoded = true;

@@ -26,7 +26,8 @@ enum form_kind {
 /* The first form of `mode`, and the one after `f`; false when there is none. */
 void form_first(struct form *f, unsigned mode);
 bool form_next(struct form *f);
-/* Make an instruction of it. */
-enum form_kind form_complete(const struct form *f, struct rng *r, struct insn_code *code);
+/* Make an instruction of it, of the vector and x87 classes or of all others. */
+enum form_kind form_complete(const struct form *f, struct rng *r, bool vectors,
+                             struct insn_code *code);
 
 #endif

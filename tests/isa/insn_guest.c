@@ -7,6 +7,7 @@
  * Linear: the kernel's pages in the upper half, code and data as insn_case.h says.
  */
 #include "insn_guest.h"
+#include "insn_vectors.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -268,9 +269,13 @@ void insn_guest_run(struct insn_guest *g, const struct insn_batch *b, uint32_t i
     }
     insn_memory_prepare(b, t, g->ram + GPA_DATA);
     set_regs(g->cpu, &t->regs);
+    if (t->vectors)
+        vectors_make(t->vectors, g->cpu->xsave);
     if (i % COLD_TLB_EVERY == 0)
         g->cpu->slow->flush_all(g->cpu, false);
     run(g, end);
+    if (t->vectors)
+        memcpy(end->xs, g->cpu->xsave, XS_SIZE);
     insn_memory_collect(b, t, g->ram + GPA_DATA, end);
 }
 

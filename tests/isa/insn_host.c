@@ -5,6 +5,7 @@
  * either code segment.
  */
 #include "insn_host.h"
+#include "insn_vectors.h"
 
 #include <asm/prctl.h>
 #include <poll.h>
@@ -100,7 +101,21 @@ static void frame_load(const struct insn_regs *r, greg_t *g)
     g[REG_CSGSFS] = (greg_t)(r->cs | (uint64_t)r->ss << 48);
 }
 
-static void start_case(uint32_t i, greg_t *g)
+/* The frame's image, but for what the kernel keeps in it: bytes 464 to 511. */
+static void vectors_load(uint64_t seed, uint8_t *xs)
+{
+    uint8_t image[XS_SIZE];
+    uint64_t bv;
+    vectors_make(seed, image);
+    memcpy(xs, image, XS_MXCSR + 4);
+    memcpy(xs + XS_ST, image + XS_ST, XS_XMM + 256 - XS_ST);
+    memcpy(xs + XS_YMMH, image + XS_YMMH, XS_SIZE - XS_YMMH);
+    memcpy(&bv, xs + XS_XSTATE_BV, 8);
+    bv |= XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    memcpy(xs + XS_XSTATE_BV, &bv, 8);
+}
+
+static void start_case(uint32_t i, greg_t *g, uint8_t *xs)
 {
     const struct insn_batch *b = &shared->batch;
     const struct insn_case *t = &b->cases[i];
@@ -110,6 +125,8 @@ static void start_case(uint32_t i, greg_t *g)
         insn_code_place(code_alias, &b->codes[t->code]);
     insn_memory_prepare(b, t, data_alias);
     frame_load(&t->regs, g);
+    if (t->vectors)
+        vectors_load(t->vectors, xs);
     set_selectors(&t->regs);
     set_bases(t->regs.fs_base, t->regs.gs_base);
     set_live_flags(t->regs.rflags);
@@ -123,6 +140,7 @@ static NO_TLS void on_signal(int sig, siginfo_t *si, void *ctx)
     struct insn_regs seg = {0};
     ucontext_t *u = ctx;
     greg_t *g = u->uc_mcontext.gregs;
+    uint8_t *xs = (uint8_t *)u->uc_mcontext.fpregs;
     uint32_t next = 0;
 
     (void)sig;
@@ -137,6 +155,8 @@ static NO_TLS void on_signal(int sig, siginfo_t *si, void *ctx)
         memset(e, 0, sizeof(*e));
         e->regs = seg;
         frame_save(e, g);
+        if (shared->batch.cases[shared->at].vectors)
+            memcpy(e->xs, xs, XS_SIZE);
         insn_memory_collect(&shared->batch, &shared->batch.cases[shared->at], data_alias, e);
         next = shared->at + 1;
     } else {
@@ -145,7 +165,7 @@ static NO_TLS void on_signal(int sig, siginfo_t *si, void *ctx)
     }
     u->uc_flags |= UC_SS | UC_STRICT_SS;
     if (next < shared->batch.ncases) {
-        start_case(next, g);
+        start_case(next, g, xs);
         return;
     }
     running = false;

@@ -1,4 +1,6 @@
 #include "insn_report.h"
+#include "insn_pardon.h"
+#include "insn_vectors.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -8,7 +10,6 @@
 #include "isa/x86/regs.h"
 
 enum { PRINT_PER_CLASS = 2, PRINT_IN_ALL = 40 };
-#define USER_END UINT64_C(0x7ffffffff000) /* where Linux ends the addresses of programs */
 
 static unsigned class_of(const struct insn_code *code)
 {
@@ -103,62 +104,7 @@ static unsigned compare(FILE *f, const struct insn_end *h, const struct insn_end
     differ(f, &n, "fs", h->regs.fs, g->regs.fs);
     differ(f, &n, "gs", h->regs.gs, g->regs.gs);
     differ_memory(f, &n, h, g);
-    return n;
-}
-
-/* ---- differences that are none of the interpreter's ---- */
-
-/* Entering the signal handler, IRET turns a null selector's RPL to 0. [SDM 2 IRET] */
-static void clear_null_selectors(struct insn_regs *r)
-{
-    uint16_t *sel[] = {&r->ds, &r->es, &r->fs, &r->gs};
-    for (unsigned i = 0; i < 4; i++) {
-        if (!(*sel[i] & ~3u))
-            *sel[i] = 0;
-    }
-}
-
-/* Flags that the manual leaves undefined and that hosts set by encoding, so that no execution of
- * another encoding can copy them. */
-static uint64_t free_flags(const struct x86_insn *in)
-{
-    bool by_imm = in->opcode == 0xc0 || in->opcode == 0xc1;
-    switch (in->iclass) {
-    case X86_I_ROL:
-    case X86_I_ROR: /* OF with a count but 1: C0 and C1 keep it, D2 and D3 compute it (Intel) */
-        return by_imm && (in->imm & (in->opsize == 8 ? 63 : 31)) != 1 ? FL_OF : 0;
-    case X86_I_IRET: /* RF lasts for one instruction: a single step behind IRET sees it, we drop it
-                      */
-        return FL_RF;
-    default:
-        return 0;
-    }
-}
-
-/* A store of MOVBE that leaves the canonical addresses: Intel's CPUs report its first page. */
-static bool incomparable(const struct insn_code *code, const struct insn_end *h)
-{
-    return code->decoded && code->insn.iclass == X86_I_MOVBE && h->vector == VEC_PF &&
-           h->cr2 >= UINT64_C(0x7ffffffffff8) && !(h->cr2 >> 47);
-}
-
-static void pardon(const struct insn_code *code, struct insn_end *h, struct insn_end *g)
-{
-    uint64_t flags = code->decoded ? free_flags(&code->insn) : 0;
-    h->regs.rflags |= flags;
-    g->regs.rflags |= flags;
-    clear_null_selectors(&h->regs);
-    clear_null_selectors(&g->regs);
-    /* Outside 64-bit mode the upper halves of registers are undefined. [SDM 1 3.4.1.1] */
-    if (h->regs.cs == SEL_USER32_CS && g->regs.cs == SEL_USER32_CS) {
-        h->regs.gpr[RSP] = (uint32_t)h->regs.gpr[RSP];
-        g->regs.gpr[RSP] = (uint32_t)g->regs.gpr[RSP];
-    }
-    /* Linux tells user programs that every kernel page is present, so as not to say which are. */
-    if (h->vector == VEC_PF && h->cr2 >= USER_END && g->cr2 >= USER_END) {
-        h->error |= PFERR_P;
-        g->error |= PFERR_P;
-    }
+    return n + vectors_compare(f, h->xs, g->xs);
 }
 
 void report_judge(struct report *rep, const struct form *form, const struct insn_batch *b,
@@ -171,9 +117,8 @@ void report_judge(struct report *rep, const struct form *form, const struct insn
     rep->cases++;
     count->cases++;
     count->faults += h.vector != VEC_BP;
-    if (incomparable(code, &h))
+    if (!pardon(code, t->vectors != 0, &h, &g))
         return;
-    pardon(code, &h, &g);
     if (!compare(NULL, &h, &g))
         return;
     count->failures++;

@@ -386,6 +386,8 @@ void state_make(struct rng *r, const struct insn_code *code, struct insn_case *t
         string_regs(r, in, &t->regs);
     if (x86_is_mem(in)) {
         va = target(r, wide_addresses(in));
+        if ((in->desc->flags & X86_F_ALIGNED) && !rng_one_in(r, 8))
+            va &= ~UINT64_C(31);
         if (in->base != RSP || rng_one_in(r, 2))
             solve(r, in, va - seg_base(&t->regs, in->seg), t->regs.gpr);
     }

@@ -1,9 +1,9 @@
 /*
- * Each user-mode integer instruction form, run natively in a child process and by the interpreter
- * engine in a small machine, with the same random registers, flags and memory: everything that a
- * program or its kernel can see afterwards must be equal.
+ * Each user-mode integer instruction form (with --vectors 1: vector and x87 forms), run natively in
+ * a child process and by the interpreter engine in a small machine, with the same random registers,
+ * flags and memory: everything that a program or its kernel can see afterwards must be equal.
  *
- * insn_test [--seconds N | --passes N] [--seed N] [--class NAME] [--mode 64|32]
+ * insn_test [--seconds N | --passes N] [--seed N] [--class NAME] [--mode 64|32] [--vectors 1]
  * insn_test --form MODE/MAP/OPCODE/PREFIX/REG --group SEED        (what a failure prints)
  */
 #include <stdio.h>
@@ -26,6 +26,7 @@ struct options {
     uint64_t seed;
     const char *class;
     unsigned mode;
+    bool vectors;
     bool single;
     struct form form;
     uint64_t group;
@@ -73,7 +74,7 @@ static int run_form(struct test *t, const struct form *f, uint64_t group)
     struct rng r = {group};
     struct insn_batch *b = t->batch;
     struct insn_code *code = &b->codes[b->ncodes];
-    enum form_kind kind = form_complete(f, &r, code);
+    enum form_kind kind = form_complete(f, &r, t->opt.vectors, code);
     if (kind == FORM_SKIP)
         return 0;
     if (kind == FORM_EXECUTES && t->opt.class &&
@@ -92,6 +93,7 @@ static int run_form(struct test *t, const struct form *f, uint64_t group)
         state_make(&r, code, c);
         c->code = b->ncodes;
         c->seed = group;
+        c->vectors = t->opt.vectors ? rng_next(&r) | 1 : 0;
     }
     b->ncodes++;
     if (b->ncodes == BATCH_CODES || b->ncases + CASES_PER_CODE > BATCH_CASES)
@@ -164,6 +166,8 @@ static bool parse(struct options *o, int argc, char **argv)
             o->class = v;
         else if (!strcmp(key, "--mode"))
             o->mode = (unsigned)atoi(v);
+        else if (!strcmp(key, "--vectors"))
+            o->vectors = atoi(v) != 0;
         else if (!strcmp(key, "--group"))
             o->group = strtoull(v, NULL, 0);
         else if (!strcmp(key, "--form"))
@@ -180,7 +184,7 @@ int main(int argc, char **argv)
     struct rng r = {PRISTINE_SEED};
     if (!parse(&t.opt, argc, argv)) {
         fprintf(stderr, "usage: insn_test [--seconds N] [--passes N] [--seed N] [--class NAME]"
-                        " [--mode 64|32] [--form F --group SEED]\n");
+                        " [--mode 64|32] [--vectors 1] [--form F --group SEED]\n");
         return 2;
     }
     if (insn_host_start(&t.host) < 0 || !(t.guest = insn_guest_create()))

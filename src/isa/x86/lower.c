@@ -173,7 +173,7 @@ static const struct x86_op *exec_native(struct x86_cpu *c, const struct x86_op *
 {
     gva_t ea = 0;
     if (op->flags & (OP_MEM0 | OP_MEM1))
-        ea = op_ea(c, op, op->src_size ? op->src_size : 1, ACCESS_READ);
+        ea = op_ea(c, op, op->src_size ? op->src_size : 1, (enum x86_access_kind)op->imm2);
     x86_native_run(c, op->aux, ea);
     return op + 1;
 }
@@ -193,7 +193,10 @@ static void lower_native(struct x86_cpu *c, struct x86_op *op, const struct x86_
     if (!op->aux)
         return;
     op->fn = exec_native;
-    op->src_size = x86_is_mem(in) ? (uint8_t)in->op[in->mem].size : 0;
+    if (!x86_is_mem(in))
+        return;
+    op->src_size = (uint8_t)in->op[in->mem].size;
+    op->imm2 = in->op[in->mem].access & X86_W ? ACCESS_WRITE : ACCESS_READ;
 }
 
 void x86_lower(struct x86_cpu *c, struct x86_op *op, const struct x86_insn *in, unsigned page_off)

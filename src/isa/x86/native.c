@@ -163,13 +163,13 @@ static void form_registers(struct native_form *f, const struct x86_insn *in)
 }
 
 /* VEX.W is an integer operand's size here, and ignored outside 64-bit mode: MOVD, CVTSI2SS,
- * CVTSS2SI, PEXTRD, PINSRD and the like. */
+ * CVTSS2SI, PEXTRD, PINSRD, PCMPESTRI (its lengths) and the like. */
 static bool w_is_size(const struct x86_insn *in)
 {
     unsigned op = in->opcode;
     if (in->map == 1)
         return op == 0x6e || op == 0x7e || op == 0x2a || op == 0x2c || op == 0x2d;
-    return in->map == 3 && (op == 0x16 || op == 0x22);
+    return in->map == 3 && (op == 0x16 || op == 0x22 || op == 0x60 || op == 0x61);
 }
 
 static void make_form(struct native_form *f, const struct x86_insn *in)

@@ -101,6 +101,12 @@ static void check_mxcsr(struct x86_cpu *c, uint32_t v)
         x86_raise_gp(c, 0);
 }
 
+/* Outside 64-bit mode there are registers 0 to 7 only, and nothing touches the others. */
+static unsigned half_unless_64(const struct x86_cpu *c, unsigned bytes)
+{
+    return c->code_mode == 64 ? bytes : bytes / 2;
+}
+
 HANDLER(run_fxsave)
 {
     native_check(c, t);
@@ -113,7 +119,7 @@ HANDLER(run_fxsave)
     if ((ea ^ (ea + FX_SIZE - 1)) & GUEST_PAGE_MASK)
         c->slow->rmw_ptr(c, ea + FX_SIZE - 1, 1);
     /* Without CR4.OSFXSR neither XMM registers nor MXCSR need be saved; they are. */
-    c->slow->write(c, ea, img, sizeof(img));
+    c->slow->write(c, ea, img, XS_XMM + half_unless_64(c, XS_XMM_SIZE));
 }
 
 HANDLER(run_fxrstor)
@@ -128,7 +134,7 @@ HANDLER(run_fxrstor)
     check_mxcsr(c, mxcsr);
     xs_set_mxcsr(c, mxcsr);
     load_x87(c, img, img + XS_ST, t->opsize == 8);
-    memcpy(c->xsave + XS_XMM, img + XS_XMM, XS_XMM_SIZE);
+    memcpy(c->xsave + XS_XMM, img + XS_XMM, half_unless_64(c, XS_XMM_SIZE));
 }
 
 /* The requested-feature bitmap EDX:EAX & XCR0. */
@@ -152,9 +158,9 @@ static void xsave_standard(struct x86_cpu *c, const struct native_thunk *t, gva_
     if (want & (XCR0_SSE | XCR0_AVX))
         save_mxcsr(c, ea);
     if (write & XCR0_SSE)
-        save_part(c, ea, XS_XMM, XS_XMM_SIZE);
+        save_part(c, ea, XS_XMM, half_unless_64(c, XS_XMM_SIZE));
     if (write & XCR0_AVX)
-        save_part(c, ea, XS_YMMH, XS_YMMH_SIZE);
+        save_part(c, ea, XS_YMMH, half_unless_64(c, XS_YMMH_SIZE));
 }
 
 HANDLER(run_xsave)
@@ -182,10 +188,10 @@ HANDLER(run_xsavec)
         save_x87(c, ea, t->opsize == 8);
     if (head[0] & XCR0_SSE) {
         save_mxcsr(c, ea);
-        save_part(c, ea, XS_XMM, XS_XMM_SIZE);
+        save_part(c, ea, XS_XMM, half_unless_64(c, XS_XMM_SIZE));
     }
     if (head[0] & XCR0_AVX)
-        save_part(c, ea, XS_YMMH, XS_YMMH_SIZE);
+        save_part(c, ea, XS_YMMH, half_unless_64(c, XS_YMMH_SIZE));
 }
 
 /* Reserved bits of the header are #GP(0) [SDM 2D XRSTOR]. */
@@ -235,9 +241,9 @@ static void restore_commit(struct x86_cpu *c, struct restore *r, bool wide)
         memset(c->xsave + XS_ST, 0, XS_XMM - XS_ST);
     }
     if ((r->load | r->init) & XCR0_SSE)
-        memcpy(c->xsave + XS_XMM, r->xmm, XS_XMM_SIZE);
+        memcpy(c->xsave + XS_XMM, r->xmm, half_unless_64(c, XS_XMM_SIZE));
     if ((r->load | r->init) & XCR0_AVX)
-        memcpy(c->xsave + XS_YMMH, r->ymmh, XS_YMMH_SIZE);
+        memcpy(c->xsave + XS_YMMH, r->ymmh, half_unless_64(c, XS_YMMH_SIZE));
     if (r->mxcsr_load || r->mxcsr_init)
         xs_set_mxcsr(c, r->mxcsr_load ? r->mxcsr : MXCSR_DEFAULT);
 }
@@ -284,7 +290,8 @@ HANDLER(run_vzeroupper)
     (void)ea;
     native_check(c, t);
     /* Compilers make a slow REP STOS of a memset of this size, and code ends often with this. */
-    for (unsigned i = 0; i < XS_YMMH_SIZE; i += 16) {
+    unsigned size = half_unless_64(c, XS_YMMH_SIZE);
+    for (unsigned i = 0; i < size; i += 16) {
         _mm_store_si128((__m128i *)(c->xsave + XS_YMMH + i), _mm_setzero_si128());
         __asm__ volatile("" ::: "memory");
     }
@@ -293,7 +300,7 @@ HANDLER(run_vzeroupper)
 HANDLER(run_vzeroall)
 {
     run_vzeroupper(c, t, ea);
-    memset(c->xsave + XS_XMM, 0, XS_XMM_SIZE);
+    memset(c->xsave + XS_XMM, 0, half_unless_64(c, XS_XMM_SIZE));
 }
 
 HANDLER(run_xgetbv)
