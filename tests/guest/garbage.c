@@ -1,4 +1,5 @@
-/* Garbage into every device register: the machine may stop working, it may not break the monitor. */
+/* Garbage into every device register: the machine may stop working, it may not break the monitor.
+ */
 #include "guest.h"
 
 static u64 seed = 88172645463325252ull;

@@ -1,4 +1,5 @@
-/* Paging: permissions and their error codes, accessed and dirty bits, large pages, TLB. [SDM 3A 4] */
+/* Paging: permissions and their error codes, accessed and dirty bits, large pages, TLB. [SDM 3A 4]
+ */
 #include "guest.h"
 
 enum { P = 1, W = 2, U = 4, RSVD = 8, I = 16 };
@@ -29,7 +30,8 @@ static void set(u64 v)
 static void try_call(volatile void *fn)
 {
     trap.vector = NO_TRAP;
-    __asm__ volatile("mov %%rsp, %%rbx; movq $1f, trap_resume; call *%0; 1: mov %%rbx, %%rsp; movq $0, trap_resume"
+    __asm__ volatile("mov %%rsp, %%rbx; movq $1f, trap_resume; call *%0; 1: mov %%rbx, %%rsp; movq "
+                     "$0, trap_resume"
                      : "+r"(fn)::"rax", "rbx", "memory");
 }
 

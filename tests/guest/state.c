@@ -13,13 +13,19 @@ static struct {
     u32 msr;
     u64 value;
 } msrs[] = {
-    {MSR_STAR, 0x0023001000000000},     {MSR_LSTAR, 0xffffffff81000000},
-    {MSR_CSTAR, 0xffffffff82000000},    {MSR_FMASK, 0x47700},
-    {MSR_KERNEL_GS, 0xffff888012345000}, {MSR_FS_BASE, 0x7f0012345678},
-    {MSR_GS_BASE, 0xffff888000001000},  {MSR_PAT, 0x0007010600070106},
-    {MSR_SYSENTER_CS, 0x10},            {MSR_SYSENTER_CS + 1, 0xfffffe0000003000},
+    {MSR_STAR, 0x0023001000000000},
+    {MSR_LSTAR, 0xffffffff81000000},
+    {MSR_CSTAR, 0xffffffff82000000},
+    {MSR_FMASK, 0x47700},
+    {MSR_KERNEL_GS, 0xffff888012345000},
+    {MSR_FS_BASE, 0x7f0012345678},
+    {MSR_GS_BASE, 0xffff888000001000},
+    {MSR_PAT, 0x0007010600070106},
+    {MSR_SYSENTER_CS, 0x10},
+    {MSR_SYSENTER_CS + 1, 0xfffffe0000003000},
     {MSR_SYSENTER_CS + 2, 0xffffffff81a00000},
-    {MSR_MTRR_DEF, 0xc06},              {MSR_MTRR_BASE0, 0xc0000000},
+    {MSR_MTRR_DEF, 0xc06},
+    {MSR_MTRR_BASE0, 0xc0000000},
 };
 
 /* ---- general and vector registers, across one OUT ---- */
@@ -37,27 +43,29 @@ static void registers(u64 seed)
     fpu_before[24] = 0x80; /* MXCSR 0x3f80: round towards zero too */
     fpu_before[25] = 0x7f;
     __asm__ volatile("fninit; fldpi; fld1\n\t"
-                     "fxsave %0\n\t" : "=m"(fpu_after));
+                     "fxsave %0\n\t"
+                     : "=m"(fpu_after));
     for (unsigned i = 0; i < 24; i++)
         fpu_before[i] = fpu_after[i];
     for (unsigned i = 32; i < 160; i++)
         fpu_before[i] = fpu_after[i];
-    __asm__ volatile("fxrstor %1\n\t"
-                     "push %%rbp; push %%rbx; lea %2, %%r15\n\t"
-                     "mov (%%r15), %%rbx; mov 8(%%r15), %%rcx; mov 16(%%r15), %%rsi; mov 24(%%r15), %%rdi\n\t"
-                     "mov 32(%%r15), %%rbp; mov 40(%%r15), %%r8; mov 48(%%r15), %%r9; mov 56(%%r15), %%r10\n\t"
-                     "mov 64(%%r15), %%r11; mov 72(%%r15), %%r12; mov 80(%%r15), %%r13; mov 88(%%r15), %%r14\n\t"
-                     "mov $0x5a5e, %%eax; mov $0xf4, %%edx; std; stc\n\t"
-                     "out %%eax, %%dx\n\t"
-                     "pushfq; cld; lea %3, %%r15; popq 96(%%r15)\n\t"
-                     "mov %%rbx, (%%r15); mov %%rcx, 8(%%r15); mov %%rsi, 16(%%r15); mov %%rdi, 24(%%r15)\n\t"
-                     "mov %%rbp, 32(%%r15); mov %%r8, 40(%%r15); mov %%r9, 48(%%r15); mov %%r10, 56(%%r15)\n\t"
-                     "mov %%r11, 64(%%r15); mov %%r12, 72(%%r15); mov %%r13, 80(%%r15); mov %%r14, 88(%%r15)\n\t"
-                     "pop %%rbx; pop %%rbp; fxsave %0\n\t"
-                     : "=m"(fpu_after)
-                     : "m"(fpu_before), "m"(regs_before), "m"(regs_after)
-                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-                       "r15", "memory", "cc");
+    __asm__ volatile(
+        "fxrstor %1\n\t"
+        "push %%rbp; push %%rbx; lea %2, %%r15\n\t"
+        "mov (%%r15), %%rbx; mov 8(%%r15), %%rcx; mov 16(%%r15), %%rsi; mov 24(%%r15), %%rdi\n\t"
+        "mov 32(%%r15), %%rbp; mov 40(%%r15), %%r8; mov 48(%%r15), %%r9; mov 56(%%r15), %%r10\n\t"
+        "mov 64(%%r15), %%r11; mov 72(%%r15), %%r12; mov 80(%%r15), %%r13; mov 88(%%r15), %%r14\n\t"
+        "mov $0x5a5e, %%eax; mov $0xf4, %%edx; std; stc\n\t"
+        "out %%eax, %%dx\n\t"
+        "pushfq; cld; lea %3, %%r15; popq 96(%%r15)\n\t"
+        "mov %%rbx, (%%r15); mov %%rcx, 8(%%r15); mov %%rsi, 16(%%r15); mov %%rdi, 24(%%r15)\n\t"
+        "mov %%rbp, 32(%%r15); mov %%r8, 40(%%r15); mov %%r9, 48(%%r15); mov %%r10, 56(%%r15)\n\t"
+        "mov %%r11, 64(%%r15); mov %%r12, 72(%%r15); mov %%r13, 80(%%r15); mov %%r14, 88(%%r15)\n\t"
+        "pop %%rbx; pop %%rbp; fxsave %0\n\t"
+        : "=m"(fpu_after)
+        : "m"(fpu_before), "m"(regs_before), "m"(regs_after)
+        : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+          "memory", "cc");
     for (unsigned i = 0; i < 12; i++)
         CHECK_EQ(regs_after[i], regs_before[i]);
     CHECK_EQ(regs_after[12] & 0xcd5, 0x401 | (regs_after[12] & 0xd4)); /* DF and CF */

@@ -1,7 +1,8 @@
-/* Repeated string instructions: interrupted, faulting in the middle, both directions, all widths. */
+/* Repeated string instructions: interrupted, faulting in the middle, both directions, all widths.
+ */
 #include "guest.h"
 
-enum { VEC_TIMER = 0x40, BYTES = 1 << 20 };
+enum { VEC_TIMER = 0x40, BYTES = 1 << 18 };
 #define VA (1ull << 39)
 
 static void interrupted(void)

@@ -59,7 +59,7 @@ static void by_syscall(void)
     CHECK_EQ(seen[1] & 0x201, 0x201); /* RFLAGS as it was */
     CHECK_EQ(seen[2] & 0xffff, SEL_KCODE);
     CHECK_EQ(seen[3] & 0xffff, SEL_KCODE + 8);
-    CHECK_EQ(seen[4] & 0x201, 0); /* masked */
+    CHECK_EQ(seen[4] & 0x201, 0);               /* masked */
     CHECK_EQ(trap.frame.rflags & 0x201, 0x201); /* SYSRET gave it back */
     CHECK_EQ(trap.frame.cs, SEL_UCODE32 + 16);
     CHECK_EQ(trap.frame.ss, SEL_UCODE32 + 8);

@@ -6,11 +6,16 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/kvm/kvm_impl.h"
 #include "irq/x86/lapic.h"
 
 _Static_assert(LAPIC_PAGE_BYTES == sizeof(struct kvm_lapic_state), "one page, two owners");
+
+/* Offsets in the page [SDM 3A table 11-1]. */
+enum { PAGE_LVT_TIMER = 0x320, PAGE_TIMER_INITIAL = 0x380, PAGE_TIMER_CURRENT = 0x390 };
+enum { LVT_TIMER_PERIODIC = 1 << 17 };
 
 static struct lapic *model_of(struct vcpu *v)
 {
@@ -18,6 +23,20 @@ static struct lapic *model_of(struct vcpu *v)
     snprintf(id, sizeof(id), "lapic%u", v->id);
     struct dev *d = kvm_find_dev(v->vm, id);
     return d ? container_of(d, struct lapic, dev) : NULL;
+}
+
+/*
+ * At the very moment of expiry KVM's current count is 0, which for our model means stopped. A
+ * periodic timer never is, unless its initial count is 0.
+ */
+static void keep_running(uint8_t *page)
+{
+    uint32_t lvt, initial, current, soon = 1;
+    memcpy(&lvt, page + PAGE_LVT_TIMER, sizeof(lvt));
+    memcpy(&initial, page + PAGE_TIMER_INITIAL, sizeof(initial));
+    memcpy(&current, page + PAGE_TIMER_CURRENT, sizeof(current));
+    if ((lvt & LVT_TIMER_PERIODIC) && initial && !current)
+        memcpy(page + PAGE_TIMER_CURRENT, &soon, sizeof(soon));
 }
 
 int kvm_lapic_get(struct vcpu *v, struct error *err)
@@ -35,6 +54,7 @@ int kvm_lapic_get(struct vcpu *v, struct error *err)
     c->tsc_deadline = 0;
     kvm_msr_read(k, MSR_TSC_DEADLINE, &c->tsc_deadline);
     l->tsc_deadline = c->tsc_deadline;
+    keep_running((uint8_t *)page.regs);
     return lapic_from_page(l, (const uint8_t *)page.regs, err);
 }
 

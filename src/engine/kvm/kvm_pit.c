@@ -1,9 +1,9 @@
 /*
  * KVM's interval timer between the kernel and our model.
  *
- * The kernel starts every counter anew when its state is set, so a count that was under way begins
- * again: one tick of a periodic timer comes up to a period late. It says when a counter was loaded
- * in its own monotonic clock, so that the other way nothing is lost.
+ * The kernel starts every counter anew when its state is set, and does not tell how far channel 0
+ * got (of the others it says when they were loaded, by its monotonic clock). So a count of channel
+ * 0 that was under way begins again, either way: a tick comes up to a period late.
  */
 #include "base/evloop.h"
 #include "dev/timer/pit.h"
@@ -18,23 +18,26 @@ static struct pit *pit_of(struct vm *vm)
     return d ? container_of(d, struct pit, dev) : NULL;
 }
 
-/* The guest clock's tick at which a counter was loaded. */
-static uint64_t start_tick(struct vm *vm, int64_t load_time)
+/* The guest clock's tick at which a counter was loaded; channel 0 begins anew. */
+static uint64_t start_tick(struct vm *vm, unsigned n, int64_t load_time)
 {
     uint64_t ago = mono_ns() - (uint64_t)load_time, now = guest_clock_ns(&vm->clock);
+    if (n == 0)
+        ago = 0;
     return ticks_from_ns(now > ago ? now - ago : 0, PIT_HZ);
 }
 
-static void channel_get(struct vm *vm, struct pit_channel *c, const struct kvm_pit_channel_state *s)
+static void channel_get(struct vm *vm, unsigned n, struct pit_channel *c,
+                        const struct kvm_pit_channel_state *s)
 {
-    bool programmed = s->rw_mode != 0;
+    bool programmed = s->rw_mode != 0 && s->mode <= 5;
     *c = (struct pit_channel){.mode = programmed ? s->mode : PIT_UNPROGRAMMED,
                               .access = s->rw_mode & 3,
                               .bcd = s->bcd,
                               .gate = s->gate,
-                              .counting = programmed && s->count_load_time != 0,
+                              .counting = programmed && (n == 0 || s->count_load_time),
                               .count = s->count && s->count <= 65536 ? s->count : 65536,
-                              .start_tick = start_tick(vm, s->count_load_time),
+                              .start_tick = start_tick(vm, n, s->count_load_time),
                               .write_high_next = s->write_state == WORD_HIGH,
                               .write_low = s->write_latch,
                               .read_high_next = s->read_state == WORD_HIGH,
@@ -74,7 +77,7 @@ int kvm_pit_get(struct vm *vm, struct error *err)
         return 0;
     int r = kvm_call(kvm_machine_of(vm)->fd, KVM_GET_PIT2, &s, "read the interval timer", err);
     for (unsigned i = 0; i < PIT_CHANNELS && r == 0; i++)
-        channel_get(vm, &pit->channel[i], &s.channels[i]);
+        channel_get(vm, i, &pit->channel[i], &s.channels[i]);
     if (r == 0)
         pit->speaker = s.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
     return r;

@@ -262,7 +262,7 @@ void start_cpus(unsigned n, void (*fn)(unsigned cpu))
     next_entry = ap_main;
     for (unsigned i = 1; i < n; i++) {
         next_stack = (u64)(stacks[i] + sizeof(stacks[i]));
-        wrmsr(APIC_ICR, (u64)i << 32 | 0x4500);                   /* INIT */
+        wrmsr(APIC_ICR, (u64)i << 32 | 0x4500);                  /* INIT */
         wrmsr(APIC_ICR, (u64)i << 32 | 0x4600 | AP_START >> 12); /* start-up */
         while (ap_started != i)
             pause();

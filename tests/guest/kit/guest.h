@@ -109,7 +109,9 @@ static inline void invlpg(u64 va)
 }
 static inline void cpuid(u32 leaf, u32 sub, u32 r[4])
 {
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+    __asm__ volatile("cpuid"
+                     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+                     : "a"(leaf), "c"(sub));
 }
 static inline u64 rflags(void)
 {
@@ -151,7 +153,8 @@ extern bool irq_eoi; /* interrupts >= 32 are acknowledged at the local APIC (def
 #define TRY(insns, ...)                                                                            \
     do {                                                                                           \
         trap.vector = NO_TRAP;                                                                     \
-        __asm__ volatile("movq $1f, trap_resume\n\t" insns "\n1:\tmovq $0, trap_resume" __VA_ARGS__);  \
+        __asm__ volatile("movq $1f, trap_resume\n\t" insns                                         \
+                         "\n1:\tmovq $0, trap_resume" __VA_ARGS__);                                \
     } while (0)
 /* An error code that names entry n of the IDT; qemu's counts in 16 bytes. */
 #define CHECK_IDT_TRAP(vec, n, ext)                                                                \
@@ -208,7 +211,8 @@ void map_user_alias(void);
 /* ---- user mode ---- */
 
 u64 user_run(u64 rip, u64 rsp, u64 rflags, u64 cs, u64 ss);
-/* Run fn (through USER_ALIAS) at CPL 3 until it traps; int $0x80 is the polite way. Returns its rax. */
+/* Run fn (through USER_ALIAS) at CPL 3 until it traps; int $0x80 is the polite way. Returns its
+ * rax. */
 u64 user_call(void *fn, u64 flags);
 extern u8 user_stack[4096];
 

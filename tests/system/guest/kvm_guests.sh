@@ -6,7 +6,7 @@ while read -r engines guest args; do
     guest-run "$engines" "/guests/$guest.elf" --append qemu $args </dev/null >/tmp/guest.out 2>&1
     status=$?
     [ $status = 0 ] && echo "ok $engines $guest" && continue
-    tr -cd '\n -~' </tmp/guest.out | tail -n 5 | sed "s/^/$engines $guest: /"
+    tr -cd '\n -~' </tmp/guest.out | tail -n 15 | sed "s/^/$engines $guest: /"
     bad="$bad $engines:$guest"
 done </guests/list
 [ -z "$bad" ] || fail "not right:$bad"
