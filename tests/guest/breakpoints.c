@@ -41,8 +41,10 @@ static void breakpoints(void)
 
 int main(void)
 {
-    TRY("mov %0, %%dr7", ::"r"(1ull << 32) : "memory");
-    CHECK_TRAP(13, 0);
+    if (!on_qemu()) { /* it takes any DR7, and then VMRUN fails */
+        TRY("mov %0, %%dr7", ::"r"(1ull << 32) : "memory");
+        CHECK_TRAP(13, 0);
+    }
     breakpoints();
     return 0;
 }
