@@ -84,6 +84,7 @@ int config_to_pc(struct config *c, struct pc_config *out, struct error *err)
     *out = (struct pc_config){.kernel = c->kernel,
                               .initrd = c->initrd,
                               .cmdline = c->append,
+                              .guest_unpack = c->guest_unpack,
                               .console = c->console,
                               .virtio_console = c->virtio_console,
                               .virtio = c->virtio_mmio ? PC_VIRTIO_MMIO : PC_VIRTIO_PCI,

@@ -23,7 +23,7 @@ struct config {
     unsigned nnets;
     uint64_t cpus, memory;
     char *console, *virtio_console, *engine, *save_on_exit, *stats;
-    bool no_reboot, virtio_mmio;
+    bool no_reboot, virtio_mmio, guest_unpack;
 };
 
 /* Zero-initialise first. Each returns -EINVAL or -ENOMEM with a sentence. */

@@ -34,6 +34,7 @@ char *config_to_json(const struct config *c)
     put_list(o, "nets", c->net, c->nnets);
     put_string(o, "virtio-console", c->virtio_console);
     cJSON_AddBoolToObject(o, "virtio-mmio", c->virtio_mmio);
+    cJSON_AddBoolToObject(o, "guest-unpack", c->guest_unpack);
     cJSON_AddNumberToObject(o, "cpus", (double)c->cpus);
     cJSON_AddNumberToObject(o, "memory", (double)c->memory);
     cJSON_AddBoolToObject(o, "no-reboot", c->no_reboot);
@@ -98,6 +99,7 @@ static int from_object(struct config *c, const cJSON *o, struct error *err)
         r = get_string(o, "append", &c->append, err);
     if (r == 0)
         r = get_string(o, "virtio-console", &c->virtio_console, err);
+    c->guest_unpack = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "guest-unpack"));
     c->virtio_mmio = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "virtio-mmio"));
     if (r == 0)
         r = get_list(c, o, "disks", config_add_disk, err);

@@ -74,6 +74,15 @@ static int set_virtio(void *target, const char *value, struct error *err)
     return 0;
 }
 
+static int set_guest_unpack(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    (void)value;
+    (void)err;
+    c->guest_unpack = true;
+    return 0;
+}
+
 static int set_no_reboot(void *target, const char *value, struct error *err)
 {
     struct config *c = target;
@@ -104,6 +113,7 @@ static const struct option_desc run_list[] = {
     {"kernel", "FILE", "bzImage, vmlinux, PVH or multiboot ELF", set_kernel},
     {"initrd", "FILE", "initial RAM disk; for multiboot, the module", set_initrd},
     {"append", "STRING", "kernel command line", set_append},
+    {"guest-unpack", NULL, "let a bzImage unpack itself: slower, but with KASLR", set_guest_unpack},
     {"disk", "FILE[,ro][,cache=MODE]", "a disk: raw image or block device; may be repeated",
      add_disk},
     {"net", "user[,forward=...]|tap=NAME|none", "a network; forward=tcp:127.0.0.1:2222:22",

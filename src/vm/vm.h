@@ -25,7 +25,7 @@ enum { VM_MAX_VCPUS = 8 };
 #define VM_MILESTONE_LIST(X)                                                                       \
     X(ENGINE_READY, engine_ready)           /* memory and vCPUs exist */                           \
     X(FIRST_INSTRUCTION, first_instruction) /* vCPU 0 is about to execute */                       \
-    X(FIRST_OUTPUT, first_output)           /* first byte on the console */
+    X(USER_MODE, user_mode)                 /* a vCPU was seen in user mode; interp only */
 
 enum vm_milestone {
 #define VM_MILESTONE_ENUM(id, name) VM_MILESTONE_##id,

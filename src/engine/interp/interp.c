@@ -223,6 +223,8 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
     struct interp *it = v->engine_priv;
     struct x86_cpu *c = v->cpu;
     atomic_exchange_explicit(&c->attention, 0, memory_order_acquire);
+    if (unlikely(c->cpl == 3 && !atomic_load(&v->vm->milestone_ns[VM_MILESTONE_USER_MODE])))
+        vm_milestone(v->vm, VM_MILESTONE_USER_MODE);
     uint32_t req = vcpu_take(v, VCPU_REQ_INTERRUPT | VCPU_REQ_EXCLUSIVE | VCPU_REQ_NMI);
     if (req & VCPU_REQ_EXCLUSIVE)
         stopped_world(v);
@@ -317,6 +319,7 @@ static void interp_run(struct vcpu *v, struct vm_exit *exit)
     else
         exit->reason = EXIT_SHUTDOWN;
     v->stats.instructions = c->icount;
+    v->stats.native_thunks = c->native_count;
     vm_exclusive_leave_guest(v);
 }
 

@@ -179,6 +179,7 @@ struct x86_cpu {
     uint8_t code_mode; /* derived: 16, 32 or 64 */
     uint8_t mmu_ctx;   /* derived: enum x86_mmu_ctx */
     unsigned id;
+    uint64_t native_count; /* of these, run as native thunks */
     uint64_t icount; /* instructions retired */
     const struct x86_mem_slow *slow;
     const struct x86_phys *phys;

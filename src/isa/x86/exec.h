@@ -32,6 +32,26 @@ typedef uint64_t u64;
         prefix##_u8, prefix##_u16, prefix##_u32, prefix##_u64                                      \
     }
 
+/*
+ * A function with a memory destination of type T. VALUE is an expression of `old` that may use and
+ * change the flags `fl`; those are committed behind the store, as that may fault.
+ */
+#define EXEC_RMW(fn_name, T, VALUE)                                                                \
+    EXEC(fn_name)                                                                                  \
+    {                                                                                              \
+        gva_t va = op_ea(c, op, sizeof(T), ACCESS_WRITE);                                          \
+        u16 fl = c->arith;                                                                         \
+        T *p = rmw_##T(c, va);                                                                     \
+        T old = likely(p != NULL) ? *p : load_##T(c, va);                                          \
+        T value = VALUE;                                                                           \
+        if (likely(p != NULL))                                                                     \
+            *p = value;                                                                            \
+        else                                                                                       \
+            store_##T(c, va, value);                                                               \
+        c->arith = fl;                                                                             \
+        return op + 1;                                                                             \
+    }
+
 /* One function for every form and size. */
 #define EXEC_ANY(NAME, function) const struct x86_exec x86_exec_##NAME = {.any = function}
 

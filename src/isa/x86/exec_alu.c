@@ -82,18 +82,7 @@
 
 /* Memory destinations; flags are committed after the store, which may fault. */
 #define BINARY_MEM_FORM(T, name, form, SRC)                                                        \
-    EXEC(name##_##form##_##T)                                                                      \
-    {                                                                                              \
-        gva_t va = op_ea(c, op, sizeof(T), ACCESS_WRITE);                                          \
-        u16 fl = c->arith;                                                                         \
-        T *p = rmw_##T(c, va);                                                                     \
-        if (likely(p != NULL))                                                                     \
-            *p = alu_##name##_##T(*p, SRC, &fl);                                                   \
-        else                                                                                       \
-            store_##T(c, va, alu_##name##_##T(load_##T(c, va), SRC, &fl));                         \
-        c->arith = fl;                                                                             \
-        return op + 1;                                                                             \
-    }                                                                                              \
+    EXEC_RMW(name##_##form##_##T, T, (alu_##name##_##T(old, SRC, &fl)))                            \
     EXEC(name##_l##form##_##T)                                                                     \
     {                                                                                              \
         gva_t va = op_ea(c, op, sizeof(T), ACCESS_WRITE);                                          \
@@ -170,18 +159,7 @@ COMPARE(TEST, test, "test")
         PUT_##T(c, op->dst, alu_##name##_##T(REG(c, op->dst, T), &c->arith));                      \
         return op + 1;                                                                             \
     }                                                                                              \
-    EXEC(name##_m_##T)                                                                             \
-    {                                                                                              \
-        gva_t va = op_ea(c, op, sizeof(T), ACCESS_WRITE);                                          \
-        u16 fl = c->arith;                                                                         \
-        T *p = rmw_##T(c, va);                                                                     \
-        if (likely(p != NULL))                                                                     \
-            *p = alu_##name##_##T(*p, &fl);                                                        \
-        else                                                                                       \
-            store_##T(c, va, alu_##name##_##T(load_##T(c, va), &fl));                              \
-        c->arith = fl;                                                                             \
-        return op + 1;                                                                             \
-    }                                                                                              \
+    EXEC_RMW(name##_m_##T, T, (alu_##name##_##T(old, &fl)))                                        \
     EXEC(name##_lm_##T)                                                                            \
     {                                                                                              \
         gva_t va = op_ea(c, op, sizeof(T), ACCESS_WRITE);                                          \

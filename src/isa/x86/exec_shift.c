@@ -1,6 +1,6 @@
 /*
- * Shifts, rotates, double shifts; multiplication and division; bit tests and scans. Flags that an
- * instruction leaves alone (a count of zero) or undefined come from the host like all others.
+ * Shifts, rotates and double shifts. Flags that an instruction leaves alone (a count of zero) or
+ * undefined come from the host like all others.
  */
 #include "isa/x86/exec.h"
 
@@ -23,18 +23,7 @@
         PUT_##T(c, op->dst, alu_##name##_##T(REG(c, op->dst, T), COUNT, &c->arith));               \
         return op + 1;                                                                             \
     }                                                                                              \
-    EXEC(name##_m##suffix##_##T)                                                                   \
-    {                                                                                              \
-        gva_t va = op_ea(c, op, sizeof(T), ACCESS_WRITE);                                          \
-        u16 fl = c->arith;                                                                         \
-        T *p = rmw_##T(c, va);                                                                     \
-        if (likely(p != NULL))                                                                     \
-            *p = alu_##name##_##T(*p, COUNT, &fl);                                                 \
-        else                                                                                       \
-            store_##T(c, va, alu_##name##_##T(load_##T(c, va), COUNT, &fl));                       \
-        c->arith = fl;                                                                             \
-        return op + 1;                                                                             \
-    }
+    EXEC_RMW(name##_m##suffix##_##T, T, (alu_##name##_##T(old, COUNT, &fl)))
 #define SHIFT_T(T, name, text)                                                                     \
     SHIFT_ASM(T, name, text)                                                                       \
     SHIFT_FORM(T, name, i, (u8)op->imm)                                                            \

@@ -175,6 +175,7 @@ static const struct x86_op *exec_native(struct x86_cpu *c, const struct x86_op *
     if (op->flags & (OP_MEM0 | OP_MEM1))
         ea = op_ea(c, op, op->src_size ? op->src_size : 1, (enum x86_access_kind)op->imm2);
     x86_native_run(c, op->aux, ea);
+    c->native_count++;
     return op + 1;
 }
 
