@@ -64,15 +64,26 @@ static bool is_fault(const struct insn_end *h)
 
 static bool incomparable(const struct insn_code *code, const struct insn_end *h)
 {
-    return code->decoded && is_fault(h) && (masked_store(&code->insn) || piecewise(&code->insn, h));
+    const struct x86_insn *in = &code->insn;
+    if (!code->decoded)
+        return false;
+    /* A single-stepped gather that faults half way may trap for what it has done so far. */
+    if (in->vsib && h->vector == VEC_DB)
+        return true;
+    return is_fault(h) && (masked_store(in) || piecewise(in, h));
+}
+
+/* Stores in two pieces, of which the first may stay when the second one faults. */
+static bool two_stores(const struct x86_insn *in)
+{
+    return in->iclass == X86_I_FBSTP || in->iclass == X86_I_FSTP || in->iclass == X86_I_MOVBE;
 }
 
 /*
  * How far a vector or x87 instruction comes before its fault, where no manual says it and a handler
  * cannot tell: the flags of SIMD arithmetic beside an unmasked one; whether a segment fault
  * precedes the change to MMX state or an x87 exception; what a gather that will go on has cleared;
- * what a store of ten bytes has written; the byte of a long operand that is named in CR2; alignment
- * or canonical form first.
+ * the byte of a long operand that is named in CR2; alignment or canonical form first.
  */
 static void pardon_vectors(const struct insn_code *code, struct insn_end *h, struct insn_end *g)
 {
@@ -86,15 +97,11 @@ static void pardon_vectors(const struct insn_code *code, struct insn_end *h, str
         *g = *h;
     if (fault && in->vsib)
         memcpy(g->xs + XS_XMM, h->xs + XS_XMM, XS_SIZE - XS_XMM);
-    if (fault && (in->iclass == X86_I_FBSTP || in->iclass == X86_I_FSTP)) {
-        g->nchanges = h->nchanges;
-        g->hash = h->hash;
-    }
     bool aligned = (in->desc->flags & X86_F_ALIGNED) || in->iclass == X86_I_FXSAVE ||
                    in->iclass == X86_I_FXRSTOR;
     if (h->vector == VEC_SS && g->vector == VEC_GP && aligned)
         g->vector = h->vector;
-    if (!((h->cr2 ^ g->cr2) & ~UINT64_C(0xfff)))
+    if (!((h->cr2 ^ g->cr2) & ~UINT64_C(0xfff)) || h->cr2 - g->cr2 < 512)
         g->cr2 = h->cr2;
 }
 
@@ -105,6 +112,10 @@ static void pardon_all(const struct insn_code *code, struct insn_end *h, struct 
     g->regs.rflags |= flags;
     clear_null_selectors(&h->regs);
     clear_null_selectors(&g->regs);
+    if (code->decoded && is_fault(h) && is_fault(g) && two_stores(&code->insn)) {
+        g->nchanges = h->nchanges;
+        g->hash = h->hash;
+    }
     /* Outside 64-bit mode the upper halves of registers are undefined. [SDM 1 3.4.1.1] */
     if (h->regs.cs == SEL_USER32_CS && g->regs.cs == SEL_USER32_CS) {
         h->regs.gpr[RSP] = (uint32_t)h->regs.gpr[RSP];

@@ -296,26 +296,11 @@ static void first_operand(struct rng *r, const struct x86_insn *in, struct insn_
         t->regs.gpr[o->reg] = reg_value;
 }
 
-/* What single classes want; `va` is the memory operand's address. */
-static void special(struct rng *r, const struct x86_insn *in, struct insn_case *t, uint64_t va)
+/* Stacks, targets and selectors for those that go or point elsewhere. */
+static void pointers(struct rng *r, const struct x86_insn *in, struct insn_case *t, uint64_t va)
 {
     uint64_t *g = t->regs.gpr;
     switch (in->iclass) {
-    case X86_I_BT:
-    case X86_I_BTC:
-    case X86_I_BTR:
-    case X86_I_BTS:
-        if (x86_is_mem(in) && in->op[1].kind == X86_OP_GPR && in->op[1].reg != in->base &&
-            in->op[1].reg != in->index)
-            g[in->op[1].reg] = rng_below(r, 4096) - (uint64_t)2048;
-        break;
-    case X86_I_XLAT:
-        g[RBX] = target(r, wide_addresses(in)) - (uint8_t)g[RAX] - seg_base(&t->regs, in->seg);
-        break;
-    case X86_I_ENTER:
-    case X86_I_LEAVE:
-        g[RBP] = rng_one_in(r, 4) ? target(r, in->mode == X86_MODE_64) : g[RSP] + rng_below(r, 64);
-        break;
     case X86_I_RET:
     case X86_I_RETF:
     case X86_I_IRET:
@@ -343,6 +328,31 @@ static void special(struct rng *r, const struct x86_insn *in, struct insn_case *
     case X86_I_LSL:
         g[in->op[1].kind == X86_OP_GPR ? in->op[1].reg : RAX] = selector(r);
         break;
+    default:
+        break;
+    }
+}
+
+/* What single classes want; `va` is the memory operand's address. */
+static void special(struct rng *r, const struct x86_insn *in, struct insn_case *t, uint64_t va)
+{
+    uint64_t *g = t->regs.gpr;
+    switch (in->iclass) {
+    case X86_I_BT:
+    case X86_I_BTC:
+    case X86_I_BTR:
+    case X86_I_BTS:
+        if (x86_is_mem(in) && in->op[1].kind == X86_OP_GPR && in->op[1].reg != in->base &&
+            in->op[1].reg != in->index)
+            g[in->op[1].reg] = rng_below(r, 4096) - (uint64_t)2048;
+        break;
+    case X86_I_XLAT:
+        g[RBX] = target(r, wide_addresses(in)) - (uint8_t)g[RAX] - seg_base(&t->regs, in->seg);
+        break;
+    case X86_I_ENTER:
+    case X86_I_LEAVE:
+        g[RBP] = rng_one_in(r, 4) ? target(r, in->mode == X86_MODE_64) : g[RSP] + rng_below(r, 64);
+        break;
     case X86_I_DIV:
     case X86_I_IDIV:
         if (rng_one_in(r, 2))
@@ -362,6 +372,7 @@ static void special(struct rng *r, const struct x86_insn *in, struct insn_case *
             g[in->op[0].reg] &= INT64_MAX >> 16;
         break;
     default:
+        pointers(r, in, t, va);
         break;
     }
 }
