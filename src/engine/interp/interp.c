@@ -11,7 +11,6 @@
 
 #include "engine/engine.h"
 #include "engine/interp/block.h"
-#include "isa/x86/debug.h"
 #include "isa/x86/native.h"
 #include "isa/x86/system.h"
 #include "isa/x86/trap.h"
@@ -185,16 +184,6 @@ static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
     return ok ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
 }
 
-/* #DB behind an instruction: for `reason`, and for the data breakpoints it met. */
-static enum service debug_trap(struct x86_cpu *c, unsigned reason)
-{
-    c->inhibit = X86_SHADOW_NONE;
-    c->dr[6] |= reason | c->debug_hits;
-    c->debug_hits = 0;
-    x86_want_attention(c, X86_ATTN_STATE);
-    return x86_deliver(c, EVENT_TRAP, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
-}
-
 /*
  * TF was set when the instruction began: #DB behind it, or behind each repetition of a string
  * instruction (which the attention bit ends). Not behind a load of SS, nor behind an instruction
@@ -203,31 +192,15 @@ static enum service debug_trap(struct x86_cpu *c, unsigned reason)
 static enum service single_step(struct interp *it, struct x86_cpu *c)
 {
     c->no_trap = false;
-    c->debug_hits = 0;
     x86_want_attention(c, X86_ATTN_STATE);
     if (!run_lone(it, c))
         return SERVICE_NO_CODE;
     if (c->no_trap || c->inhibit == X86_SHADOW_SS)
         return SERVICE_GO_ON;
-    return debug_trap(c, 0x4000);
-}
-
-/* One instruction while breakpoints are armed. [SDM 3B 18.3.1] */
-static enum service watched(struct interp *it, struct x86_cpu *c)
-{
-    bool resumed = c->rflags & FL_RF;
-    unsigned hits = x86_debug_exec_hits(c);
+    c->inhibit = X86_SHADOW_NONE;
+    c->dr[6] |= 0x4000;
     x86_want_attention(c, X86_ATTN_STATE);
-    if (hits) {
-        c->dr[6] |= hits;
-        return x86_deliver(c, EVENT_EXCEPTION, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
-    }
-    c->debug_hits = 0;
-    if (!run_lone(it, c))
-        return SERVICE_NO_CODE;
-    if (resumed)
-        c->rflags &= ~(uint64_t)FL_RF;
-    return c->debug_hits ? debug_trap(c, 0) : SERVICE_GO_ON;
+    return x86_deliver(c, EVENT_TRAP, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
 }
 
 static enum service shadowed(struct interp *it, struct x86_cpu *c)
@@ -280,7 +253,7 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
         return deliver_events(c, &v->stats);
     if (c->rflags & FL_TF)
         return single_step(it, c);
-    return x86_debug_armed(c) ? watched(it, c) : SERVICE_GO_ON;
+    return SERVICE_GO_ON;
 }
 
 static void fail_no_code(struct vcpu *v, struct vm_exit *exit)

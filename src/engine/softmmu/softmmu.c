@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "isa/x86/debug.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/op.h"
 #include "isa/x86/trap.h"
@@ -67,8 +66,6 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
         e->write = tag;
     else if (!same || e->write != tag || (flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN)))
         e->write = TLB_INVALID;
-    if (unlikely(x86_debug_armed(c)) && x86_debug_watches_page(c, va))
-        e->read = e->write = TLB_INVALID;
     if (kind == ACCESS_EXEC)
         s->exec_global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
     if (w->size > GUEST_PAGE_SIZE)
@@ -141,8 +138,6 @@ static uint64_t load_page(struct softmmu *s, gva_t va, unsigned size)
     if (p)
         return read_host(p, size);
     const struct mem_slot *slot = translate(s, va, ACCESS_READ, &gpa);
-    if (unlikely(x86_debug_armed(s->cpu)))
-        x86_debug_note_data(s->cpu, va, size, false);
     if (slot)
         return read_host(host_of(slot, gpa), size);
     s->vcpu->stats.exit_mmio++;
@@ -180,8 +175,6 @@ static void store_page(struct softmmu *s, gva_t va, unsigned size, uint64_t v)
         return;
     }
     const struct mem_slot *slot = translate(s, va, ACCESS_WRITE, &gpa);
-    if (unlikely(x86_debug_armed(s->cpu)))
-        x86_debug_note_data(s->cpu, va, size, true);
     if (!slot) {
         s->vcpu->stats.exit_mmio++;
         s->cpu->env.mmio_write(s->cpu->env.machine, gpa, size, v);

@@ -175,7 +175,6 @@ struct x86_cpu {
     uint64_t exc_cr2;
     bool exclusive; /* slow->lock is held: a fault in between must release it */
     bool no_trap;   /* no single-step trap behind this instruction */
-    uint8_t debug_hits; /* DR6 bits of data breakpoints met by the executing instruction */
     uint8_t cpl; /* derived: SS.DPL */
     uint8_t code_mode; /* derived: 16, 32 or 64 */
     uint8_t mmu_ctx;   /* derived: enum x86_mmu_ctx */

@@ -4,7 +4,6 @@
  *
  * Hardware task switches are not modelled: a TSS or task gate as target raises #GP.
  */
-#include "isa/x86/debug.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/stack.h"
@@ -270,12 +269,10 @@ EXEC(ret_far)
 EXEC_ANY(RETF, ret_far);
 
 /* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. RF would last for one
- * instruction and only matters to code breakpoints: it stays clear while none is armed. */
+ * instruction and only matters to code breakpoints, which are not modelled: it stays clear. */
 static u64 iret_flags_mask(const struct x86_cpu *c, unsigned size)
 {
     u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_AC | FL_ID;
-    if (x86_debug_armed(c))
-        mask |= FL_RF;
     if (c->cpl <= (c->rflags & FL_IOPL) >> 12)
         mask |= FL_IF;
     if (c->cpl == 0)

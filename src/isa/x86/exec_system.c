@@ -99,9 +99,7 @@ EXEC(mov_dr)
     else if (n == 7)
         v = (v & 0xffff2fff) | 0x400;
     c->dr[n] = v;
-    c->slow->flush_all(c, false); /* watched pages stay out of the TLB */
     c->slow->context_changed(c);
-    x86_want_attention(c, X86_ATTN_STATE);
     return end_block(c, op);
 }
 EXEC_ANY(MOV_DR, mov_dr);
