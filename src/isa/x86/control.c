@@ -262,7 +262,8 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
     bool canon;
     uint64_t *reg = plain_msr(c, msr, &canon);
     if (reg) {
-        if (canon && !canonical(v))
+        bool narrow = msr == MSR_FMASK || msr == MSR_TSC_AUX;
+        if ((canon && !canonical(v)) || (narrow && v >> 32))
             return false;
         *reg = v;
         return true;
