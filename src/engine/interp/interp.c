@@ -11,6 +11,8 @@
 
 #include "engine/engine.h"
 #include "engine/interp/block.h"
+#include "isa/x86/access.h"
+#include "isa/x86/debug.h"
 #include "isa/x86/native.h"
 #include "isa/x86/system.h"
 #include "isa/x86/trap.h"
@@ -20,10 +22,10 @@
 struct interp {
     struct softmmu mmu;
     struct block_cache blocks;
-    bool lone; /* the next instruction runs by itself: it stores into its own code page */
+    bool lone; /* the next instruction runs by itself, see softmmu's need_alone() */
 };
 
-enum unwound { UNWOUND_NOT, UNWOUND_FAULT, UNWOUND_CODE_STORE };
+enum unwound { UNWOUND_NOT, UNWOUND_FAULT, UNWOUND_NEED_ALONE };
 
 static void code_unmapped(void *opaque, gva_t va, bool all)
 {
@@ -122,15 +124,15 @@ static bool run_blocks(struct interp *it, struct x86_cpu *c)
     return true;
 }
 
-/* One instruction by itself: single step, interrupt shadow, stores into its own page. */
+/* One instruction by itself: steps, interrupt shadow, and what softmmu sends here. */
 static bool run_lone(struct interp *it, struct x86_cpu *c)
 {
     const struct block *b = block_single(&it->blocks);
     if (!b)
         return false;
-    it->mmu.may_store_code = true;
+    it->mmu.alone = true;
     run_block(it, c, b);
-    it->mmu.may_store_code = false;
+    it->mmu.alone = false;
     return true;
 }
 
@@ -184,32 +186,46 @@ static enum service deliver_events(struct x86_cpu *c, struct vcpu_stats *st)
     return ok ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
 }
 
-/*
- * TF was set when the instruction began: #DB behind it, or behind each repetition of a string
- * instruction (which the attention bit ends). Not behind a load of SS, nor behind an instruction
- * that took TF into an event of its own. [SDM 3A 6.8.3, 3B 18.3.1.4]
- */
-static enum service single_step(struct interp *it, struct x86_cpu *c)
+/* A #DB due before the next instruction, as a trap of the last. */
+static enum service debug_trap(struct x86_cpu *c)
 {
-    c->no_trap = false;
-    x86_want_attention(c, X86_ATTN_STATE);
-    if (!run_lone(it, c))
-        return SERVICE_NO_CODE;
-    if (c->no_trap || c->inhibit == X86_SHADOW_SS)
-        return SERVICE_GO_ON;
+    x86_debug_report(c, c->pending_debug);
+    c->pending_debug = 0;
     c->inhibit = X86_SHADOW_NONE;
-    c->dr[6] |= 0x4000;
+    c->run_state = X86_RUNNING;
     x86_want_attention(c, X86_ATTN_STATE);
     return x86_deliver(c, EVENT_TRAP, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
 }
 
-static enum service shadowed(struct interp *it, struct x86_cpu *c)
+/* Instruction breakpoints at the next instruction; RF lets it pass. */
+static uint32_t breakpoints_here(const struct x86_cpu *c)
 {
-    c->inhibit = X86_SHADOW_NONE;
+    if (!(c->watching & X86_WATCH_INSN) || (c->rflags & FL_RF))
+        return 0;
+    return x86_debug_insn(c,
+                          c->code_mode == 64 ? c->rip : (uint32_t)(c->seg[SEG_CS].base + c->rip));
+}
+
+/*
+ * One instruction, with what TF and instruction breakpoints make of it. TF counts as it was when
+ * the instruction began [SDM 3B 18.3.1.4]; RF holds for one instruction; a string instruction that
+ * is not through sets it again. Behind MOV SS (`shadow`) and by MOV SS itself nothing traps.
+ */
+static enum service step(struct interp *it, struct x86_cpu *c, uint8_t shadow)
+{
+    uint32_t causes = shadow == X86_SHADOW_SS ? 0 : breakpoints_here(c);
     x86_want_attention(c, X86_ATTN_STATE);
-    if (c->rflags & FL_TF)
-        return single_step(it, c);
-    return run_lone(it, c) ? SERVICE_GO_ON : SERVICE_NO_CODE;
+    if (causes) {
+        x86_debug_report(c, causes);
+        return x86_deliver(c, EVENT_EXCEPTION, VEC_DB) ? SERVICE_GO_ON : SERVICE_SHUTDOWN;
+    }
+    c->single_step = c->rflags & FL_TF;
+    c->rflags &= ~(uint64_t)FL_RF;
+    if (!run_lone(it, c))
+        return SERVICE_NO_CODE;
+    if (c->single_step && c->inhibit != X86_SHADOW_SS)
+        c->pending_debug |= DR6_BS;
+    return SERVICE_GO_ON;
 }
 
 static void stopped_world(struct vcpu *v)
@@ -235,6 +251,11 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
         return leave(exit, EXIT_INTERRUPTED);
     if (c->run_state == X86_WAIT_SIPI)
         return leave(exit, EXIT_HALT);
+    if (c->event_pending)
+        return deliver_handed_over(c);
+    uint8_t shadow = c->inhibit;
+    if (c->pending_debug && shadow != X86_SHADOW_SS)
+        return debug_trap(c);
     if (c->run_state == X86_HALTED) {
         if (!wakes(c))
             return leave(exit, EXIT_HALT);
@@ -245,14 +266,11 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
         x86_want_attention(c, X86_ATTN_STATE);
         return run_lone(it, c) ? SERVICE_GO_ON : SERVICE_NO_CODE;
     }
-    if (c->event_pending)
-        return deliver_handed_over(c);
-    if (c->inhibit)
-        return shadowed(it, c);
-    if (wakes(c))
+    c->inhibit = X86_SHADOW_NONE;
+    if (!shadow && wakes(c))
         return deliver_events(c, &v->stats);
-    if (c->rflags & FL_TF)
-        return single_step(it, c);
+    if (shadow || (c->rflags & FL_TF) || (c->watching & X86_WATCH_INSN))
+        return step(it, c, shadow);
     return SERVICE_GO_ON;
 }
 
@@ -302,12 +320,13 @@ static void interp_run(struct vcpu *v, struct vm_exit *exit)
         break;
     case UNWOUND_FAULT:
         count_partial(it, c);
-        it->mmu.may_store_code = false;
+        it->mmu.alone = false;
         it->lone = false;
+        c->pending_debug = 0; /* of an instruction that did not happen */
         v->stats.exceptions++;
         alive = x86_deliver_pending(c);
         break;
-    case UNWOUND_CODE_STORE:
+    case UNWOUND_NEED_ALONE:
         count_partial(it, c);
         c->op = NULL;
         it->lone = true;
@@ -338,6 +357,8 @@ static int interp_state_put(struct vcpu *v, struct error *err)
     (void)err;
     softmmu_flush_everything(&it->mmu);
     block_cache_flush(&it->blocks);
+    it->lone = false;
+    x86_debug_update(c);
     x86_update_mode(c);
     c->slow->context_changed(c);
     x86_want_attention(c, X86_ATTN_STATE);

@@ -27,6 +27,7 @@ static const struct msr_place places[] = {
     PLACE(MSR_SYSENTER_CS, sysenter_cs),
     PLACE(MSR_SYSENTER_ESP, sysenter_esp),
     PLACE(MSR_SYSENTER_EIP, sysenter_eip),
+    PLACE(MSR_TSC_ADJUST, tsc_adjust),
     PLACE(MSR_TSC_AUX, tsc_aux),
     PLACE(MSR_PAT, pat),
     PLACE(MSR_MISC_ENABLE, misc_enable),

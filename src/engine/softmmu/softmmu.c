@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "isa/x86/debug.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/op.h"
+#include "isa/x86/seg.h"
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 
@@ -68,6 +70,8 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
         e->write = TLB_INVALID;
     if (kind == ACCESS_EXEC)
         s->exec_global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
+    if (unlikely(c->watching & X86_WATCH_DATA) && x86_debug_page(c, va))
+        e->read = e->write = TLB_INVALID;
     if (w->size > GUEST_PAGE_SIZE)
         note_large(s, va, w->size);
 }
@@ -131,36 +135,92 @@ static void write_host(uint8_t *p, unsigned size, uint64_t v)
     }
 }
 
+/*
+ * The instruction must run by itself: it stores into its own block's page, or hits a breakpoint.
+ * Nothing of it is committed yet. Unwinds, and the engine runs it again with `alone` set.
+ */
+static void need_alone(struct softmmu *s)
+{
+    struct x86_cpu *c = s->cpu;
+    if (s->alone || !c->op)
+        return;
+    c->rip = op_rip(c, c->op);
+    if (c->exclusive)
+        c->slow->unlock(c);
+    x86_mmu_update_ctx(c);
+    longjmp(c->unwind, 2);
+}
+
+static void watch(struct softmmu *s, gva_t va, unsigned size, bool write)
+{
+    struct x86_cpu *c = s->cpu;
+    uint32_t before = c->pending_debug;
+    if (likely(!(c->watching & X86_WATCH_DATA)))
+        return;
+    x86_debug_data(c, va, size, write);
+    if (c->pending_debug != before && !s->alone) {
+        c->pending_debug = before;
+        need_alone(s);
+    }
+}
+
+/* Buses carry 1, 2, 4 and 8 bytes; what is left of an access that crosses a page goes in pieces. */
+static unsigned mmio_piece(gpa_t gpa, unsigned size)
+{
+    unsigned n = 8;
+    while (n > size || (size != n && (gpa & (n - 1))))
+        n /= 2;
+    return n;
+}
+
+static uint64_t mmio_load(struct softmmu *s, gpa_t gpa, unsigned size)
+{
+    uint64_t v = 0;
+    s->vcpu->stats.exit_mmio++;
+    for (unsigned done = 0, n; done < size; done += n) {
+        n = mmio_piece(gpa + done, size - done);
+        uint64_t part = s->cpu->env.mmio_read(s->cpu->env.machine, gpa + done, n);
+        v |= (n == 8 ? part : part & ((UINT64_C(1) << 8 * n) - 1)) << 8 * done;
+    }
+    return v;
+}
+
+static void mmio_store(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
+{
+    s->vcpu->stats.exit_mmio++;
+    for (unsigned done = 0, n; done < size; done += n) {
+        n = mmio_piece(gpa + done, size - done);
+        uint64_t part = v >> 8 * done;
+        s->cpu->env.mmio_write(s->cpu->env.machine, gpa + done, n,
+                               n == 8 ? part : part & ((UINT64_C(1) << 8 * n) - 1));
+    }
+}
+
 static uint64_t load_page(struct softmmu *s, gva_t va, unsigned size)
 {
     gpa_t gpa;
     const uint8_t *p = tlb_read_ptr(s->cpu, va, size);
     if (p)
         return read_host(p, size);
+    watch(s, va, size, false);
     const struct mem_slot *slot = translate(s, va, ACCESS_READ, &gpa);
     if (slot)
         return read_host(host_of(slot, gpa), size);
-    s->vcpu->stats.exit_mmio++;
-    return s->cpu->env.mmio_read(s->cpu->env.machine, gpa, size);
+    return mmio_load(s, gpa, size);
 }
 
-/*
- * A store into a page that holds decoded code, or a clean one. If it is the executing block's own
- * page, the block must not go on with stale instructions: unwind, and the engine runs this
- * instruction alone, with may_store_code set.
- */
-static void store_flagged(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
+/* A block must not go on with stale instructions after a store into one of its pages. */
+static void own_code(struct softmmu *s, gpa_t gpa)
 {
     gpa_t page = gpa & GUEST_PAGE_MASK;
-    bool own = s->code && (page == (s->code[0] & GUEST_PAGE_MASK) || page == s->code[1]);
-    if (own && !s->may_store_code) {
-        struct x86_cpu *c = s->cpu;
-        c->rip = op_rip(c, c->op);
-        if (c->exclusive)
-            c->slow->unlock(c);
-        x86_mmu_update_ctx(c);
-        longjmp(c->unwind, 2);
-    }
+    if (s->code && (page == (s->code[0] & GUEST_PAGE_MASK) || page == s->code[1]))
+        need_alone(s);
+}
+
+/* A store into a page without a write tag: code, clean, watched, or read-only memory. */
+static void store_flagged(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
+{
+    own_code(s, gpa);
     s->vcpu->stats.code_writes++;
     if (gpa_write(s->mem, gpa, &v, size) < 0)
         return; /* read-only memory ignores writes */
@@ -174,10 +234,10 @@ static void store_page(struct softmmu *s, gva_t va, unsigned size, uint64_t v)
         write_host(p, size, v);
         return;
     }
+    watch(s, va, size, true);
     const struct mem_slot *slot = translate(s, va, ACCESS_WRITE, &gpa);
     if (!slot) {
-        s->vcpu->stats.exit_mmio++;
-        s->cpu->env.mmio_write(s->cpu->env.machine, gpa, size, v);
+        mmio_store(s, gpa, size, v);
         return;
     }
     p = tlb_write_ptr(s->cpu, va, size);
@@ -185,6 +245,13 @@ static void store_page(struct softmmu *s, gva_t va, unsigned size, uint64_t v)
         write_host(p, size, v);
     else
         store_flagged(s, gpa, size, v);
+}
+
+/* Where an access goes on; linear addresses of legacy code have 32 bits. */
+static gva_t next_va(const struct softmmu *s, gva_t va, unsigned n)
+{
+    va += n;
+    return s->cpu->code_mode == 64 || x86_long_mode(s->cpu) ? va : (uint32_t)va;
 }
 
 /* Bytes of an access that lie on its first page. */
@@ -211,15 +278,18 @@ static uint64_t slow_load(struct x86_cpu *c, gva_t va, unsigned size)
         return load_page(s, va, size);
     check_second_part(c, va + n);
     uint64_t low = load_page(s, va, n);
-    return low | load_page(s, va + n, size - n) << (8 * n);
+    return low | load_page(s, next_va(s, va, n), size - n) << (8 * n);
 }
 
-/* Make sure a store to the page of `va` will not fault. */
-static void probe_write(struct softmmu *s, gva_t va)
+/* Make sure a store to [va, va + n), on one page, will neither fault nor have to run alone. */
+static void probe_write(struct softmmu *s, gva_t va, unsigned n)
 {
     gpa_t gpa;
-    if (!tlb_write_ptr(s->cpu, va, 1))
-        (void)translate(s, va, ACCESS_WRITE, &gpa);
+    if (tlb_write_ptr(s->cpu, va, 1))
+        return;
+    watch(s, va, n, true);
+    if (translate(s, va, ACCESS_WRITE, &gpa) && !tlb_write_ptr(s->cpu, va, 1))
+        own_code(s, gpa);
 }
 
 static void slow_store(struct x86_cpu *c, gva_t va, unsigned size, uint64_t v)
@@ -233,10 +303,11 @@ static void slow_store(struct x86_cpu *c, gva_t va, unsigned size, uint64_t v)
     }
     check_second_part(c, va + n);
     /* Both pages must be writable before a byte of either changes. */
-    probe_write(s, va);
-    probe_write(s, va + n);
+    gva_t next = next_va(s, va, n);
+    probe_write(s, va, n);
+    probe_write(s, next, size - n);
     store_page(s, va, n, v);
-    store_page(s, va + n, size - n, v >> (8 * n));
+    store_page(s, next, size - n, v >> (8 * n));
 }
 
 static void *slow_rmw_ptr(struct x86_cpu *c, gva_t va, unsigned size)
@@ -244,10 +315,10 @@ static void *slow_rmw_ptr(struct x86_cpu *c, gva_t va, unsigned size)
     struct softmmu *s = mmu_of(c);
     unsigned n = first_part(va, size);
     if (n != size)
-        check_second_part(c, va + n);
-    probe_write(s, va);
+        check_second_part(c, next_va(s, va, n));
+    probe_write(s, va, n);
     if (n != size) {
-        probe_write(s, va + n);
+        probe_write(s, next_va(s, va, n), size - n);
         return NULL;
     }
     return tlb_write_ptr(c, va, size);
@@ -270,7 +341,7 @@ static void slow_read(struct x86_cpu *c, gva_t va, void *buf, unsigned len)
             memcpy(out, &v, n);
         }
         out += n;
-        va += n;
+        va = next_va(s, va, n);
         len -= n;
     }
 }
@@ -281,10 +352,10 @@ static void slow_write(struct x86_cpu *c, gva_t va, const void *buf, unsigned le
     const uint8_t *in = buf;
     unsigned first = first_part(va, len);
     if (first < len)
-        check_second_part(c, va + first);
-    probe_write(s, va);
+        check_second_part(c, next_va(s, va, first));
+    probe_write(s, va, first);
     if (first < len)
-        probe_write(s, va + first);
+        probe_write(s, next_va(s, va, first), len - first);
     while (len) {
         unsigned n = first_part(va, len);
         uint8_t *p = tlb_write_ptr(c, va, n);
@@ -297,7 +368,7 @@ static void slow_write(struct x86_cpu *c, gva_t va, const void *buf, unsigned le
             store_page(s, va, n, v);
         }
         in += n;
-        va += n;
+        va = next_va(s, va, n);
         len -= n;
     }
 }
@@ -361,6 +432,19 @@ static void flush_all(struct x86_cpu *c, bool keep_global)
     enter_space(s, true);
 }
 
+static void flush_pcid(struct x86_cpu *c, uint16_t pcid, bool keep_global)
+{
+    struct softmmu *s = mmu_of(c);
+    for (unsigned i = 0; i < SOFTMMU_SPACES; i++) {
+        if (pcid == X86_ALL_PCIDS || (s->space_cr3[i] & 0xfff) == pcid)
+            s->space_cr3[i] = UINT64_MAX;
+    }
+    if (!keep_global)
+        s->code_unmapped(s->opaque, 0, true);
+    s->vcpu->stats.tlb_flushes++;
+    enter_space(s, false);
+}
+
 static void flush_page(struct x86_cpu *c, gva_t va)
 {
     struct softmmu *s = mmu_of(c);
@@ -409,6 +493,7 @@ static const struct x86_mem_slow slow_ops = {
     .read = slow_read,
     .write = slow_write,
     .flush_all = flush_all,
+    .flush_pcid = flush_pcid,
     .flush_page = flush_page,
     .context_changed = context_changed,
 };

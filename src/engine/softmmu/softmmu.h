@@ -35,7 +35,7 @@ struct softmmu {
     /* Addresses in the executing block's one or two pages (UINT64_MAX: none): a store there must
      * stop the block first. Points into the block. */
     const gpa_t *code;
-    bool may_store_code; /* re-running a lone instruction that stores into its own page */
+    bool alone; /* the block is one instruction: it may store into its own page, hit breakpoints */
     /* Told when cached instruction addresses became invalid. */
     void (*code_unmapped)(void *opaque, gva_t va, bool all);
     void *opaque;

@@ -131,7 +131,8 @@ static inline gva_t op_ea(struct x86_cpu *c, const struct x86_op *op, unsigned s
 /* rip of the executing instruction and of the one behind it. */
 static inline uint64_t op_rip(const struct x86_cpu *c, const struct x86_op *op)
 {
-    return c->code_base + op->next - op->len;
+    uint64_t rip = c->code_base + op->next - op->len;
+    return op->flags & OP_LEGACY ? (uint32_t)rip : rip;
 }
 
 static inline uint64_t op_next_rip(const struct x86_cpu *c, const struct x86_op *op)

@@ -2,6 +2,7 @@
  * Control registers and MSRs: what may be written, and what a write means for the MMU.
  * [SDM 3A 2.5, SDM 4]
  */
+#include "isa/x86/debug.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/system.h"
@@ -27,8 +28,8 @@ static bool cpuid_has(const struct x86_cpu *c, uint32_t leaf, unsigned reg, unsi
 
 uint64_t x86_cr4_mask(const struct x86_cpu *c)
 {
-    uint64_t m = CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE |
-                 CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    uint64_t m = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
+                 CR4_OSXMMEXCPT;
     m |= cpuid_has(c, 1, 2, 17) ? CR4_PCIDE : 0;
     m |= cpuid_has(c, 1, 2, 26) ? CR4_OSXSAVE : 0;
     m |= cpuid_has(c, 7, 1, 0) ? CR4_FSGSBASE : 0;
@@ -73,14 +74,18 @@ void x86_write_cr0(struct x86_cpu *c, uint64_t v)
 void x86_write_cr3(struct x86_cpu *c, uint64_t v)
 {
     bool keep = (c->cr4 & CR4_PCIDE) && v >> 63;
-    v &= ~(UINT64_C(1) << 63);
+    if (keep)
+        v &= ~(UINT64_C(1) << 63);
     if (x86_long_mode(c) && v >> c->model->phys_bits)
         x86_raise_gp(c, 0);
     c->cr3 = v;
     /* The engine tags its TLB by CR3; with the no-flush bit old entries of the new one may live. */
-    if (!keep)
+    if (!keep && (c->cr4 & CR4_PCIDE))
+        c->slow->flush_pcid(c, v & 0xfff, true);
+    else if (!keep)
         c->slow->flush_all(c, true);
-    c->slow->context_changed(c);
+    else
+        c->slow->context_changed(c);
 }
 
 void x86_write_cr4(struct x86_cpu *c, uint64_t v)
@@ -95,6 +100,7 @@ void x86_write_cr4(struct x86_cpu *c, uint64_t v)
     c->cr4 = v;
     if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP))
         c->slow->flush_all(c, false);
+    x86_debug_update(c);
     x86_update_mode(c);
     c->slow->context_changed(c);
 }
@@ -229,8 +235,10 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
     case MSR_FEATURE_CONTROL:
         *v = 1; /* locked: there is no VMX to enable */
         return true;
-    case MSR_PLATFORM_ID:
     case MSR_TSC_ADJUST:
+        *v = c->tsc_adjust;
+        return true;
+    case MSR_PLATFORM_ID:
     case MSR_MCG_CAP:
     case MSR_MCG_STATUS:
     case MSR_DEBUGCTL:
@@ -241,12 +249,21 @@ bool x86_msr_read(struct x86_cpu *c, uint32_t msr, uint64_t *v)
     }
 }
 
+/* The counter and IA32_TSC_ADJUST move together [SDM 3B 18.17.3]. */
+static void move_tsc(struct x86_cpu *c, uint64_t by)
+{
+    c->tsc_offset += by;
+    c->tsc_adjust += by;
+    c->env.tsc_changed(c->env.irq);
+}
+
 bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
 {
     bool canon;
     uint64_t *reg = plain_msr(c, msr, &canon);
     if (reg) {
-        if (canon && !canonical(v))
+        bool narrow = msr == MSR_FMASK || msr == MSR_TSC_AUX;
+        if ((canon && !canonical(v)) || (narrow && v >> 32))
             return false;
         *reg = v;
         return true;
@@ -255,8 +272,10 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
         return c->env.apic_msr_write(c->env.irq, msr, v);
     switch (msr) {
     case MSR_TSC:
-        c->tsc_offset += v - x86_tsc(c);
-        c->env.tsc_changed(c->env.irq);
+        move_tsc(c, v - x86_tsc(c));
+        return true;
+    case MSR_TSC_ADJUST:
+        move_tsc(c, v - c->tsc_adjust);
         return true;
     case MSR_EFER:
         return write_efer(c, v);

@@ -8,6 +8,7 @@
 #include <x86intrin.h>
 
 #include "isa/isa.h"
+#include "isa/x86/debug.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/native.h"
 #include "isa/x86/seg.h"
@@ -32,6 +33,7 @@ static int cpu_post_load(void *obj, struct error *err)
     c->xcr0 = (c->xcr0 & c->model->xcr0_mask) | XCR0_X87;
     c->cpl = c->cr0 & CR0_PE ? ATTR_DPL(c->seg[SEG_SS].attr) : 0;
     x86_fpu_sanitize(c);
+    x86_debug_update(c);
     c->op = NULL;
     c->exclusive = false;
     x86_update_mode(c);
@@ -86,6 +88,7 @@ static void cpu_reset(void *cpu)
     c->apic_base = 0xfee00800 | (c->id == 0 ? 0x100 : 0);
     c->run_state = c->id == 0 ? X86_RUNNING : X86_WAIT_SIPI;
     c->op = NULL;
+    c->watching = 0;
     c->code_base = 0;
     x86_fpu_reset(c);
     x86_update_mode(c);
@@ -95,9 +98,10 @@ static void cpu_reset(void *cpu)
 static void cpu_init(void *cpu)
 {
     struct x86_cpu *c = cpu;
-    uint64_t tsc_offset = c->tsc_offset, apic_base = c->apic_base;
+    uint64_t tsc_offset = c->tsc_offset, tsc_adjust = c->tsc_adjust, apic_base = c->apic_base;
     cpu_reset(c);
     c->tsc_offset = tsc_offset;
+    c->tsc_adjust = tsc_adjust;
     c->apic_base = apic_base;
     c->run_state = apic_base & 0x100 ? X86_RUNNING : X86_WAIT_SIPI;
 }

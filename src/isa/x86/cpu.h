@@ -68,6 +68,7 @@ extern const struct state_desc x86_segment_state;
     S(uint64_t, sysenter_esp)                                                                      \
     S(uint64_t, sysenter_eip)                                                                      \
     S(uint64_t, tsc) /* the time stamp counter while the machine stands still */                   \
+    S(uint64_t, tsc_adjust)                                                                        \
     S(uint64_t, tsc_aux)                                                                           \
     S(uint64_t, tsc_deadline)                                                                      \
     S(uint64_t, apic_base)                                                                         \
@@ -77,8 +78,9 @@ extern const struct state_desc x86_segment_state;
     A(uint64_t, mtrr_fixed, 11)                                                                    \
     A(uint64_t, mtrr_var, 16)                                                                      \
     S(uint64_t, spec_ctrl)                                                                         \
-    S(uint8_t, run_state) /* enum x86_run_state */                                                 \
-    S(uint8_t, inhibit)   /* enum x86_shadow: interrupts held for one instruction */               \
+    S(uint8_t, run_state)      /* enum x86_run_state */                                            \
+    S(uint8_t, inhibit)        /* enum x86_shadow: interrupts held for one instruction */          \
+    S(uint32_t, pending_debug) /* DR6 causes of a #DB due before the next instruction */           \
     S(bool, nmi_pending)                                                                           \
     S(bool, nmi_masked)                                                                            \
     S(bool, event_pending) /* delivery of event_vector was under way (KVM hand-over) */            \
@@ -147,9 +149,13 @@ struct x86_mem_slow {
     void (*write)(struct x86_cpu *c, gva_t va, const void *buf, unsigned len);
     /* The translation context changed. */
     void (*flush_all)(struct x86_cpu *c, bool keep_global);
+    /* Entries of one PCID, or of all of them (X86_ALL_PCIDS). */
+    void (*flush_pcid)(struct x86_cpu *c, uint16_t pcid, bool keep_global);
     void (*flush_page)(struct x86_cpu *c, gva_t va);
     void (*context_changed)(struct x86_cpu *c); /* CPL, AC, CR0, CR3, CR4, EFER */
 };
+
+enum { X86_ALL_PCIDS = 0xffff };
 
 struct x86_native; /* isa/x86/native.h: thunks for SIMD and x87 */
 
@@ -167,20 +173,21 @@ struct x86_cpu {
 
     struct tlb *tlbs[X86_MMU_CTXS]; /* the engine's; `tlb` is one of them */
     void *slow_opaque;              /* for phys */
-    uint64_t tsc_offset; /* guest TSC = host TSC + offset; 0 from reset on */
+    uint64_t tsc_offset;            /* guest TSC = host TSC + offset; 0 from reset on */
     /* What x86_raise() left for x86_deliver_pending(). */
     uint8_t exc_vector;
     bool exc_has_error;
     uint32_t exc_error;
     uint64_t exc_cr2;
-    bool exclusive; /* slow->lock is held: a fault in between must release it */
-    bool no_trap;   /* no single-step trap behind this instruction */
-    uint8_t cpl; /* derived: SS.DPL */
+    bool exclusive;    /* slow->lock is held: a fault in between must release it */
+    bool single_step;  /* #DB behind this instruction; set by the engine, changed by some */
+    uint8_t watching;  /* derived from DR7: enum x86_watching */
+    uint8_t cpl;       /* derived: SS.DPL */
     uint8_t code_mode; /* derived: 16, 32 or 64 */
     uint8_t mmu_ctx;   /* derived: enum x86_mmu_ctx */
     unsigned id;
     uint64_t native_count; /* of these, run as native thunks */
-    uint64_t icount; /* instructions retired */
+    uint64_t icount;       /* instructions retired */
     const struct x86_mem_slow *slow;
     const struct x86_phys *phys;
     struct x86_env env;

@@ -23,17 +23,17 @@
      BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
 /* The engines provide these whatever the host: x2APIC, TSC deadline, hypervisor present. */
 #define LEAF1_ECX_OURS (BIT(21) | BIT(24) | BIT(31) | BIT(17))
-/* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
+/* FPU DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
  * SS */
 #define LEAF1_EDX                                                                                  \
-    (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) |     \
-     BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) |     \
-     BIT(24) | BIT(25) | BIT(26) | BIT(27))
+    (BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(9) | BIT(11) |    \
+     BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) |     \
+     BIT(25) | BIT(26) | BIT(27))
 /* Leaf 7 EBX: BMI1 AVX2 FDP_EXCPTN_ONLY BMI2 ERMS RDSEED ADX CLFLUSHOPT CLWB SHA */
 #define LEAF7_EBX                                                                                  \
     (BIT(3) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(23) | BIT(24) | BIT(29))
-/* FSGSBASE SMEP INVPCID, no FPU CS and DS, SMAP: the MMU's and the interpreter's own. */
-#define LEAF7_EBX_OURS (BIT(0) | BIT(7) | BIT(10) | BIT(13) | BIT(20))
+/* FSGSBASE TSC_ADJUST SMEP INVPCID, no FPU CS and DS, SMAP: the MMU's and the interpreter's own. */
+#define LEAF7_EBX_OURS (BIT(0) | BIT(1) | BIT(7) | BIT(10) | BIT(13) | BIT(20))
 #define LEAF7_ECX_OURS BIT(2) /* UMIP */
 /* SPEC_CTRL, STIBP, ARCH_CAPABILITIES, SSBD: registers that exist and do nothing. */
 #define LEAF7_EDX_OURS (BIT(26) | BIT(27) | BIT(29) | BIT(31))

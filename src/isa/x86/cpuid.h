@@ -9,9 +9,10 @@
 
 /*
  * IA32_ARCH_CAPABILITIES as the guest reads it: this CPU is not subject to the known speculation
- * leaks between guest kernel and guest user (they are not separated by speculation barriers here but
- * by the engine), and has enhanced IBRS. So guests build neither retpolines nor isolated page tables.
- * RDCL_NO IBRS_ALL SKIP_L1DFL SSB_NO MDS_NO PSCHANGE_MC_NO TAA_NO SBDR FBSDP PSDP BHI PBRSB GDS RFDS
+ * leaks between guest kernel and guest user (they are not separated by speculation barriers here
+ * but by the engine), and has enhanced IBRS. So guests build neither retpolines nor isolated page
+ * tables. RDCL_NO IBRS_ALL SKIP_L1DFL SSB_NO MDS_NO PSCHANGE_MC_NO TAA_NO SBDR FBSDP PSDP BHI PBRSB
+ * GDS RFDS
  */
 #define CPUID_ARCH_CAPABILITIES UINT64_C(0xd10e17b)
 

@@ -4,6 +4,7 @@
  *
  * Hardware task switches are not modelled: a TSS or task gate as target raises #GP.
  */
+#include "isa/x86/debug.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/stack.h"
@@ -30,7 +31,7 @@ static struct far_target far_operand(struct x86_cpu *c, const struct x86_op *op)
 
 static void far_real(struct x86_cpu *c, struct far_target t)
 {
-    if (t.offset > 0xffff && !(c->seg[SEG_CS].limit > 0xffff))
+    if (t.offset > c->seg[SEG_CS].limit)
         x86_raise_gp(c, 0);
     x86_seg_set_real(c, SEG_CS, t.sel);
     c->rip = t.offset;
@@ -131,16 +132,20 @@ static void call_inner_long(struct x86_cpu *c, const struct x86_op *op, struct f
 {
     unsigned cpl = desc_dpl(code);
     unsigned at = 4 + 8 * cpl;
-    if (at + 7 > c->tr[0].limit)
+    if (c->tr[0].unusable || at + 7 > c->tr[0].limit)
         x86_raise_error(c, VEC_TS, c->tr[0].sel & ~3u);
     u64 rsp = x86_sys_load(c, c->tr[0].base + at, 8);
     u64 frame[4] = {op_next_rip(c, op), c->seg[SEG_CS].sel, c->gpr[RSP], c->seg[SEG_SS].sel};
+    if ((u64)((int64_t)(rsp << 16) >> 16) != rsp)
+        x86_raise_error(c, VEC_SS, 0);
     x86_check_rip(c, code, t.offset);
+    x86_desc_mark_accessed(c, code);
     for (unsigned i = 4; i-- > 0;) {
         rsp -= 8;
         x86_sys_store(c, rsp, 8, frame[i]);
     }
     x86_seg_set_null(&c->seg[SEG_SS], (u16)cpl);
+    c->seg[SEG_SS].attr = (u16)(cpl << 5);
     c->gpr[RSP] = rsp;
     x86_load_cs(c, t.sel, code, cpl, t.offset);
 }
@@ -280,8 +285,12 @@ static u64 iret_flags_mask(const struct x86_cpu *c, unsigned size)
     return size == 2 ? mask & 0xffff : mask;
 }
 
+/* RF matters only to instruction breakpoints: without one it is not kept, so that a return from a
+ * fault costs no single step. */
 static void iret_flags(struct x86_cpu *c, u64 flags, u64 mask)
 {
+    if (!(c->watching & X86_WATCH_INSN))
+        flags &= ~(u64)FL_RF;
     x86_set_rflags(c, (x86_rflags(c) & ~mask) | (flags & mask));
 }
 
@@ -369,6 +378,17 @@ static void flat_ss(struct x86_cpu *c, u16 sel, unsigned cpl)
                                           .limit = UINT32_MAX};
 }
 
+/* SYSCALL and SYSRET trap by the TF they leave with, so that FMASK can hold a step back until the
+ * return. */
+static void step_behind(struct x86_cpu *c)
+{
+    c->single_step = false;
+    if (c->rflags & FL_TF) {
+        c->pending_debug |= DR6_BS;
+        x86_want_attention(c, X86_ATTN_STATE);
+    }
+}
+
 EXEC(syscall)
 {
     if (!(c->efer & EFER_SCE) || !x86_protected(c) || !x86_long_mode(c) || c->code_mode != 64)
@@ -380,9 +400,9 @@ EXEC(syscall)
     flat_ss(c, (u16)(sel + 8), 0);
     c->cpl = 0;
     c->rip = c->lstar;
-    c->no_trap = c->fmask & FL_TF;
     x86_set_rflags(c, x86_rflags(c) & ~(c->fmask | FL_RF));
     x86_update_mode(c);
+    step_behind(c);
     return NULL;
 }
 EXEC_ANY(SYSCALL, syscall);
@@ -404,6 +424,7 @@ EXEC(sysret)
     c->rip = to64 ? rip : (u32)rip;
     x86_set_rflags(c, c->gpr[R11] & 0x3c7fd7);
     x86_update_mode(c);
+    step_behind(c);
     return NULL;
 }
 EXEC_ANY(SYSRET, sysret);

@@ -31,9 +31,9 @@ static void put_word(struct x86_cpu *c, const struct x86_op *op, u64 v)
 EXEC(mov_seg)
 {
     if (op->imm) {
-        u16 sel = second_op(c, op, 2);
-        if (op->imm2 == SEG_CS)
+        if (op->imm2 == SEG_CS || op->imm2 > SEG_GS)
             x86_raise(c, VEC_UD);
+        u16 sel = second_op(c, op, 2);
         x86_load_data_seg(c, op->imm2, sel);
         if (op->imm2 == SEG_SS)
             x86_hold_interrupts(c, X86_SHADOW_SS);

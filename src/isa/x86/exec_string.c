@@ -294,10 +294,17 @@ static bool ins_element(struct x86_cpu *c, const struct x86_op *op, struct strin
     advance(c, op, RDI, s->step);
     return true;
 }
+
+/* Devices may want attention behind the instruction, as behind IN and OUT. */
+static const struct x86_op *repeat_io(struct x86_cpu *c, const struct x86_op *op, element_fn *f)
+{
+    return repeat(c, op, f, 0) ? end_block(c, op) : NULL;
+}
+
 EXEC(ins)
 {
     x86_check_io(c, (u16)c->gpr[RDX], op->size);
-    return repeat(c, op, ins_element, 0);
+    return repeat_io(c, op, ins_element);
 }
 EXEC_ANY(INS, ins);
 
@@ -310,6 +317,6 @@ static bool outs_element(struct x86_cpu *c, const struct x86_op *op, struct stri
 EXEC(outs)
 {
     x86_check_io(c, (u16)c->gpr[RDX], op->size);
-    return repeat(c, op, outs_element, 0);
+    return repeat_io(c, op, outs_element);
 }
 EXEC_ANY(OUTS, outs);

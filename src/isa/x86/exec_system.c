@@ -3,6 +3,7 @@
  */
 #include <x86intrin.h>
 
+#include "isa/x86/debug.h"
 #include "isa/x86/io.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
@@ -82,9 +83,8 @@ EXEC(mov_dr)
             x86_raise(c, VEC_UD);
         n += 2;
     }
-    if (c->dr[7] & 0x2000) { /* general detect [SDM 3B 18.2.4] */
-        c->dr[6] |= 0x2000;
-        c->dr[7] &= ~UINT64_C(0x2000);
+    if (c->dr[7] & DR7_GD) { /* general detect [SDM 3B 18.2.4] */
+        x86_debug_report(c, DR6_BD);
         x86_raise(c, VEC_DB);
     }
     if (!op->imm) {
@@ -94,12 +94,7 @@ EXEC(mov_dr)
     u64 v = get_reg(c, op->src, size);
     if (n >= 6 && v >> 32)
         x86_raise_gp(c, 0);
-    if (n == 6)
-        v = (v & 0xe00f) | 0xffff0ff0;
-    else if (n == 7)
-        v = (v & 0xffff2fff) | 0x400;
-    c->dr[n] = v;
-    c->slow->context_changed(c);
+    x86_debug_write(c, n, v);
     return end_block(c, op);
 }
 EXEC_ANY(MOV_DR, mov_dr);
@@ -126,8 +121,9 @@ EXEC_ANY(LMSW, lmsw);
 EXEC(invlpg)
 {
     need_cpl0(c);
-    gva_t va = op_offset(c, op) +
-               (op->flags & OP_LEGACY ? c->seg[op->seg].base : REG(c, op->seg_base, u64));
+    gva_t va = op_offset(c, op) + REG(c, op->seg_base, u64);
+    if (op->flags & OP_LEGACY)
+        va = (u32)(va + c->seg[op->seg].base);
     c->slow->flush_page(c, va);
     return end_block(c, op);
 }
@@ -146,7 +142,7 @@ EXEC(invpcid)
             x86_raise_gp(c, 0);
         c->slow->flush_page(c, va);
     } else {
-        c->slow->flush_all(c, type != 2);
+        c->slow->flush_pcid(c, type == 1 ? (uint16_t)pcid : X86_ALL_PCIDS, type != 2);
     }
     return end_block(c, op);
 }
@@ -371,11 +367,15 @@ void x86_check_io(struct x86_cpu *c, uint16_t port, unsigned size)
 
 uint64_t x86_port_in(struct x86_cpu *c, uint16_t port, unsigned size)
 {
+    if (unlikely(c->watching & X86_WATCH_IO))
+        x86_debug_io(c, port, size);
     return c->env.pio_read(c->env.machine, port, size);
 }
 
 void x86_port_out(struct x86_cpu *c, uint16_t port, unsigned size, uint64_t v)
 {
+    if (unlikely(c->watching & X86_WATCH_IO))
+        x86_debug_io(c, port, size);
     c->env.pio_write(c->env.machine, port, size, trunc_size(v, size));
 }
 

@@ -4,6 +4,7 @@
  * linear address and leaves with a guest-physical one or a fault to raise.
  */
 #include "isa/x86/mmu.h"
+#include "isa/x86/seg.h"
 #include "isa/x86/trap.h"
 
 #define PTE_P  (UINT64_C(1) << 0)
@@ -242,10 +243,16 @@ static void system_ctx(struct x86_cpu *c)
     set_ctx(c, c->cr4 & CR4_SMAP ? X86_MMU_KERNEL : X86_MMU_KERNEL_AC);
 }
 
+/* Table and stack addresses of legacy modes wrap at 4 GiB. */
+static gva_t system_va(const struct x86_cpu *c, gva_t va)
+{
+    return x86_long_mode(c) ? va : (uint32_t)va;
+}
+
 uint64_t x86_sys_load(struct x86_cpu *c, gva_t va, unsigned size)
 {
     system_ctx(c);
-    uint64_t v = load_n(c, va, size);
+    uint64_t v = load_n(c, system_va(c, va), size);
     x86_mmu_update_ctx(c);
     return v;
 }
@@ -253,6 +260,6 @@ uint64_t x86_sys_load(struct x86_cpu *c, gva_t va, unsigned size)
 void x86_sys_store(struct x86_cpu *c, gva_t va, unsigned size, uint64_t v)
 {
     system_ctx(c);
-    store_n(c, va, size, v);
+    store_n(c, system_va(c, va), size, v);
     x86_mmu_update_ctx(c);
 }

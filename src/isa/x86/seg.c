@@ -124,16 +124,18 @@ void x86_load_data_seg(struct x86_cpu *c, unsigned seg, uint16_t sel)
     x86_update_mode(c);
 }
 
-void x86_check_rip(struct x86_cpu *c, const struct x86_desc *d, uint64_t rip)
+bool x86_rip_ok(const struct x86_cpu *c, const struct x86_desc *d, uint64_t rip)
 {
     struct x86_segment s;
-    if (x86_long_mode(c) && desc_l(d)) {
-        if ((uint64_t)((int64_t)(rip << 16) >> 16) != rip)
-            x86_raise_gp(c, 0);
-        return;
-    }
+    if (x86_long_mode(c) && desc_l(d))
+        return (uint64_t)((int64_t)(rip << 16) >> 16) == rip;
     x86_seg_from_desc(&s, 0, d);
-    if ((uint32_t)rip > s.limit)
+    return (uint32_t)rip <= s.limit;
+}
+
+void x86_check_rip(struct x86_cpu *c, const struct x86_desc *d, uint64_t rip)
+{
+    if (!x86_rip_ok(c, d, rip))
         x86_raise_gp(c, 0);
 }
 
@@ -147,7 +149,7 @@ void x86_load_cs(struct x86_cpu *c, uint16_t sel, const struct x86_desc *d, unsi
 }
 
 /* Offsets an expand-down data segment allows lie above its limit [SDM 3A 5.3]. */
-static bool in_limit(const struct x86_segment *s, uint64_t offset, unsigned size)
+bool x86_seg_in_limit(const struct x86_segment *s, uint64_t offset, unsigned size)
 {
     uint64_t last = offset + size - 1;
     bool expand_down = !(s->attr & 8) && (s->attr & 4);
@@ -173,7 +175,7 @@ gva_t x86_seg_linear(struct x86_cpu *c, unsigned seg, uint64_t offset, unsigned 
     const struct x86_segment *s = &c->seg[seg];
     if (c->code_mode == 64)
         return offset + (seg >= SEG_FS ? s->base : 0);
-    if (unlikely(s->unusable) || unlikely(!in_limit(s, offset, size)) ||
+    if (unlikely(s->unusable) || unlikely(!x86_seg_in_limit(s, offset, size)) ||
         unlikely(!type_allows(c, s, kind)))
         x86_raise_error(c, seg == SEG_SS ? VEC_SS : VEC_GP, 0);
     return (uint32_t)(s->base + offset);

@@ -68,7 +68,11 @@ void x86_seg_set_real(struct x86_cpu *c, unsigned seg, uint16_t sel);
 void x86_load_cs(struct x86_cpu *c, uint16_t sel, const struct x86_desc *d, unsigned cpl,
                  uint64_t rip);
 /* Is `rip` inside the code segment `d` describes (or canonical for a 64-bit one)? Else #GP(0). */
+bool x86_rip_ok(const struct x86_cpu *c, const struct x86_desc *d, uint64_t rip);
 void x86_check_rip(struct x86_cpu *c, const struct x86_desc *d, uint64_t rip);
+
+/* Are `size` bytes at `offset` inside the segment? */
+bool x86_seg_in_limit(const struct x86_segment *s, uint64_t offset, unsigned size);
 
 static inline bool x86_protected(const struct x86_cpu *c)
 {

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <string.h>
 
+#include "isa/x86/debug.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/stack.h"
@@ -50,11 +51,8 @@ void x86_update_mode(struct x86_cpu *c)
 
 static _Noreturn void unwind(struct x86_cpu *c)
 {
-    if (c->op) {
+    if (c->op)
         c->rip = op_rip(c, c->op);
-        if (c->op->flags & OP_LEGACY)
-            c->rip = (uint32_t)c->rip;
-    }
     if (c->exclusive)
         c->slow->unlock(c);
     x86_mmu_update_ctx(c);
@@ -166,14 +164,20 @@ static unsigned handler_segment(struct x86_cpu *c, const struct event *e, const 
         x86_raise_gp(c, error);
     if (!desc_p(cs))
         x86_raise_error(c, VEC_NP, error);
+    if (!x86_rip_ok(c, cs, g->offset))
+        x86_raise_gp(c, e->kind != EVENT_SOFT_INT);
+    x86_desc_mark_accessed(c, cs);
     return desc_conforming(cs) ? c->cpl : desc_dpl(cs);
 }
 
-/* RFLAGS image to push: faults of instructions set RF so that a breakpoint does not hit twice. */
+/* RFLAGS image to push: faults set RF so that a breakpoint does not hit twice; INT n comes behind
+ * itself [SDM 3B 18.3.1.1]. */
 static uint64_t flags_image(const struct x86_cpu *c, const struct event *e)
 {
     uint64_t f = x86_rflags(c);
-    return e->kind == EVENT_EXCEPTION && e->vector != VEC_DB ? f | FL_RF : f;
+    if (e->kind == EVENT_EXCEPTION)
+        return e->vector != VEC_DB ? f | FL_RF : f;
+    return e->kind == EVENT_SOFT_INT || e->kind == EVENT_ICEBP ? f & ~(uint64_t)FL_RF : f;
 }
 
 static void enter_handler(struct x86_cpu *c, const struct gate *g, struct x86_desc *cs,
@@ -182,7 +186,6 @@ static void enter_handler(struct x86_cpu *c, const struct gate *g, struct x86_de
     uint64_t clear = FL_TF | FL_NT | FL_RF | FL_VM;
     if (!(g->type & 1))
         clear |= FL_IF;
-    x86_desc_mark_accessed(c, cs);
     c->rflags &= ~clear;
     x86_load_cs(c, g->sel, cs, cpl, g->offset);
 }
@@ -235,6 +238,7 @@ static void deliver_long(struct x86_cpu *c, const struct event *e)
 struct inner_stack {
     struct x86_segment ss;
     uint64_t esp;
+    uint32_t error; /* of the #SS when it is too small */
 };
 
 static void tss32_stack(struct x86_cpu *c, const struct event *e, unsigned cpl,
@@ -253,7 +257,9 @@ static void tss32_stack(struct x86_cpu *c, const struct event *e, unsigned cpl,
         x86_raise_error(c, VEC_TS, sel_error(e, sel));
     if (!desc_p(&d))
         x86_raise_error(c, VEC_SS, sel_error(e, sel));
+    x86_desc_mark_accessed(c, &d);
     x86_seg_from_desc(&out->ss, sel, &d);
+    out->error = sel_error(e, sel);
 }
 
 static void push_inner(struct x86_cpu *c, struct inner_stack *st, unsigned size, unsigned cpl,
@@ -261,6 +267,8 @@ static void push_inner(struct x86_cpu *c, struct inner_stack *st, unsigned size,
 {
     uint64_t mask = st->ss.attr & ATTR_DB ? UINT32_MAX : UINT16_MAX;
     st->esp = (st->esp & ~mask) | ((st->esp - size) & mask);
+    if (st->ss.unusable || !x86_seg_in_limit(&st->ss, st->esp & mask, size))
+        x86_raise_error(c, VEC_SS, st->error);
     gva_t va = (uint32_t)(st->ss.base + (st->esp & mask));
     if (cpl == 3)
         store_n(c, va, size, v);
@@ -276,7 +284,7 @@ static void deliver_protected(struct x86_cpu *c, const struct event *e)
     read_gate(c, e, &g);
     unsigned cpl = handler_segment(c, e, &g, &cs), size = g.type & 8 ? 4 : 2;
     bool v86 = c->rflags & FL_VM, inner = cpl != c->cpl;
-    struct inner_stack st = {c->seg[SEG_SS], c->gpr[RSP]};
+    struct inner_stack st = {c->seg[SEG_SS], c->gpr[RSP], e->kind != EVENT_SOFT_INT};
     if (v86 && cpl != 0)
         x86_raise_gp(c, sel_error(e, g.sel));
     if (inner)
@@ -326,14 +334,16 @@ static void deliver(struct x86_cpu *c, const struct event *e)
 {
     if (e->vector == VEC_PF && e->kind == EVENT_EXCEPTION)
         c->cr2 = c->exc_cr2;
+    if (e->kind == EVENT_NMI)
+        c->nmi_masked = true;
     if (!(c->cr0 & CR0_PE))
         deliver_real(c, e);
     else if (x86_long_mode(c))
         deliver_long(c, e);
     else
         deliver_protected(c, e);
-    if (e->kind == EVENT_NMI)
-        c->nmi_masked = true;
+    if (e->vector == VEC_DB && e->kind != EVENT_SOFT_INT)
+        c->dr[7] &= ~(uint64_t)DR7_GD;
 }
 
 static bool contributory(uint8_t vector)
@@ -369,6 +379,9 @@ static bool deliver_all(struct x86_cpu *c, struct event first)
     bool volatile ok = true;
     if (setjmp(c->unwind)) {
         struct event was = e, now = raised(c);
+        /* The CPU loads CR2 when it meets the page fault, even if a double fault comes of it. */
+        if (now.vector == VEC_PF)
+            c->cr2 = c->exc_cr2;
         if (was.kind == EVENT_EXCEPTION && was.vector == VEC_DF)
             ok = false;
         else
@@ -396,7 +409,7 @@ void x86_soft_event(struct x86_cpu *c, const struct x86_op *op, enum x86_event_k
                     uint8_t vector)
 {
     struct event e = {kind, vector, false, 0};
-    c->no_trap = true; /* delivery has cleared TF */
     c->rip = op_next_rip(c, op);
-    deliver(c, &e); /* a fault in here is the instruction's own: rip goes back to it */
+    c->single_step = false; /* TF is cleared on the way in, before a step could trap */
+    deliver(c, &e);         /* a fault in here is the instruction's own: rip goes back to it */
 }
