@@ -273,11 +273,10 @@ EXEC(ret_far)
 }
 EXEC_ANY(RETF, ret_far);
 
-/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. RF would last for one
- * instruction and only matters to code breakpoints, which are not modelled: it stays clear. */
+/* Which RFLAGS bits IRET may change at this privilege [SDM 2 IRET]. */
 static u64 iret_flags_mask(const struct x86_cpu *c, unsigned size)
 {
-    u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_AC | FL_ID;
+    u64 mask = FL_ARITH | FL_TF | FL_DF | FL_NT | FL_RF | FL_AC | FL_ID;
     if (c->cpl <= (c->rflags & FL_IOPL) >> 12)
         mask |= FL_IF;
     if (c->cpl == 0)
