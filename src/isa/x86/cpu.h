@@ -167,21 +167,21 @@ struct x86_cpu {
 
     struct tlb *tlbs[X86_MMU_CTXS]; /* the engine's; `tlb` is one of them */
     void *slow_opaque;              /* for phys */
-    uint64_t tsc_offset; /* guest TSC = host TSC + offset; 0 from reset on */
+    uint64_t tsc_offset;            /* guest TSC = host TSC + offset; 0 from reset on */
     /* What x86_raise() left for x86_deliver_pending(). */
     uint8_t exc_vector;
     bool exc_has_error;
     uint32_t exc_error;
     uint64_t exc_cr2;
-    bool exclusive; /* slow->lock is held: a fault in between must release it */
-    bool no_trap;   /* no single-step trap behind this instruction */
+    bool exclusive;     /* slow->lock is held: a fault in between must release it */
+    bool no_trap;       /* no single-step trap behind this instruction */
     uint8_t debug_hits; /* DR6 bits of data breakpoints met by the executing instruction */
-    uint8_t cpl; /* derived: SS.DPL */
-    uint8_t code_mode; /* derived: 16, 32 or 64 */
-    uint8_t mmu_ctx;   /* derived: enum x86_mmu_ctx */
+    uint8_t cpl;        /* derived: SS.DPL */
+    uint8_t code_mode;  /* derived: 16, 32 or 64 */
+    uint8_t mmu_ctx;    /* derived: enum x86_mmu_ctx */
     unsigned id;
     uint64_t native_count; /* of these, run as native thunks */
-    uint64_t icount; /* instructions retired */
+    uint64_t icount;       /* instructions retired */
     const struct x86_mem_slow *slow;
     const struct x86_phys *phys;
     struct x86_env env;
