@@ -12,6 +12,8 @@ import tempfile
 from machine import Machine, fail, guest_file, make_initramfs, skip, test_results
 
 TIMEOUT = 900
+# qemu 7.2 does not intercept the guest's XSETBV, so that KVM never learns which vector registers are in use.
+CPU = "EPYC,+svm,+npt,-xsave"
 SCRIPT = "kvm_guests"
 
 
@@ -34,7 +36,7 @@ def main():
             listing.write("\n".join(lines) + "\n")
         initrd = make_initramfs("cloud", os.path.join(work, "initrd"), "--module", "kvm_amd", "--program",
                                 options.runner, "--add", f"{work}/list=guests/list", *files)
-        with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt,-xsave", "-m", "1G",
+        with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", CPU, "-m", "1G",
                       "-smp", "1", "-kernel", kernel, "-initrd", initrd, "-append",
                       f"console=ttyS0 quiet doppel.test={SCRIPT} kvm_amd.npt={options.npt}", "-display", "none",
                       "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]) as machine:

@@ -12,6 +12,8 @@ import tempfile
 from machine import Machine, fail, guest_file, make_initramfs, skip, test_results
 
 TIMEOUT = 900
+# qemu 7.2 does not intercept the guest's XSETBV, so that KVM never learns which vector registers are in use.
+CPU = "EPYC,+svm,+npt,-xsave"
 
 
 def main():
@@ -30,7 +32,7 @@ def main():
                                options.doppel, "--add", f"{kernel}=inner/vmlinuz", "--add", f"{inner}=inner/initrd")
         append = (f"console=ttyS0 quiet doppel.test={options.script} doppel.cpus={options.cpus} "
                   f"kvm_amd.npt={options.npt}")
-        with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt,-xsave", "-m", "1G",
+        with Machine(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", CPU, "-m", "1G",
                       "-smp", options.cpus, "-kernel", kernel, "-initrd", outer, "-append", append, "-display", "none",
                       "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]) as machine:
             machine.wait(TIMEOUT)
