@@ -21,8 +21,7 @@ enum vcpu_request {
     VCPU_REQ_INIT = 1 << 3,      /* INIT message */
     VCPU_REQ_SIPI = 1 << 4,      /* start-up message; vector in vcpu->sipi_vector */
     VCPU_REQ_NMI = 1 << 5,
-    VCPU_REQ_SMI = 1 << 6,
-    VCPU_REQ_EXCLUSIVE = 1 << 7, /* another vCPU wants the world stopped */
+    VCPU_REQ_EXCLUSIVE = 1 << 6, /* another vCPU wants the world stopped */
 };
 
 struct vcpu {

@@ -38,12 +38,6 @@ static int interp_probe(struct error *err)
     return 0;
 }
 
-static void code_changed(struct vm *vm, gpa_t page)
-{
-    (void)vm;
-    (void)page; /* generations in mem/ say it all */
-}
-
 static int interp_vm_init(struct vm *vm, struct error *err)
 {
     (void)vm;
@@ -377,5 +371,4 @@ const struct engine_ops engine_interp = {
     .kick = interp_kick,
     .state_get = interp_state_get,
     .state_put = interp_state_put,
-    .code_changed = code_changed,
 };

@@ -471,12 +471,6 @@ static bool phys_load(void *opaque, gpa_t gpa, unsigned size, uint64_t *val)
     return gpa_load(s->mem, gpa, size, val) == 0;
 }
 
-static bool phys_store(void *opaque, gpa_t gpa, unsigned size, uint64_t val)
-{
-    struct softmmu *s = opaque;
-    return gpa_store(s->mem, gpa, size, val) == 0;
-}
-
 static int phys_cas(void *opaque, gpa_t gpa, unsigned size, uint64_t old, uint64_t val)
 {
     struct softmmu *s = opaque;
@@ -498,7 +492,7 @@ static const struct x86_mem_slow slow_ops = {
     .context_changed = context_changed,
 };
 
-static const struct x86_phys phys_ops = {phys_load, phys_store, phys_cas};
+static const struct x86_phys phys_ops = {phys_load, phys_cas};
 
 void softmmu_init(struct softmmu *s, struct vcpu *v, struct guest_mem *mem)
 {

@@ -103,7 +103,6 @@ struct x86_op;
  * the vCPU's thread.
  */
 struct x86_env {
-    void *engine; /* for phys, tlb_fill ... */
     void *machine;
     /* MMIO and ports. Unclaimed reads give all ones. */
     uint64_t (*mmio_read)(void *machine, gpa_t gpa, unsigned size);
@@ -125,7 +124,6 @@ struct x86_env {
 /* Guest-physical memory as page walks and descriptor loads need it; false: not RAM. */
 struct x86_phys {
     bool (*load)(void *engine, gpa_t gpa, unsigned size, uint64_t *val);
-    bool (*store)(void *engine, gpa_t gpa, unsigned size, uint64_t val);
     /* 1 swapped, 0 lost the race, -1 not RAM. size 4 or 8. */
     int (*cas)(void *engine, gpa_t gpa, unsigned size, uint64_t old, uint64_t val);
 };
