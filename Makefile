@@ -9,6 +9,8 @@ MAKEFLAGS    += --no-print-directory
 ASAN_SUITES = --suite unit --suite isa --suite guest --suite state --suite fuzz
 
 .DEFAULT_GOAL := build
+# Packages come before the build, and that before its use, also under make -j; ninja has jobs of its own.
+.NOTPARALLEL:
 .PHONY: build setup run guest guest-all test check-quick check-long bench asan fuzz install format clean help
 
 build: setup $(BUILD)/build.ninja ## build build/doppel (installs missing packages first)
@@ -20,8 +22,10 @@ setup:
 %/build.ninja:
 	@meson setup $* $(MESON_FLAGS)
 
-run: NINJA += --quiet
-run: build guest ## boot the default guest to a shell; ARGS="--cpus 2" are passed on
+# The program alone, not the tests; progress is shown the first time only.
+run: NINJA += $(if $(wildcard $(BUILD)/doppel),--quiet)
+run: setup $(BUILD)/build.ninja guest ## boot the default guest to a shell; ARGS="--cpus 2" are passed on
+	@$(NINJA) -C $(BUILD) doppel
 	@$(BUILD)/doppel run $(ARGS)
 
 guest: ## fetch the default guest's files into the cache
