@@ -17,13 +17,15 @@ struct isa_ops {
     const struct state_desc *state; /* the CPU's architectural state */
     void *(*cpu_create)(unsigned id);
     void (*cpu_destroy)(void *cpu);
-    /* Power-on state. The boot processor runs afterwards, the others wait for their start message. */
+    /* Power-on state. The boot processor runs afterwards, the others wait for their start message.
+     */
     void (*cpu_reset)(void *cpu);
     /* Inter-processor start-up, on the CPU's own thread: INIT, and the start message's vector. */
     void (*cpu_init)(void *cpu);
     void (*cpu_start)(void *cpu, uint8_t vector);
-    /* The host's free-running counter, and a CPU's own counter as state: freeze notes what the guest
-     * would read at `host`, thaw makes it go on from there. One `host` for all CPUs of a VM. */
+    /* The host's free-running counter, and a CPU's own counter as state: freeze notes what the
+     * guest would read at `host`, thaw makes it go on from there. One `host` for all CPUs of a VM.
+     */
     uint64_t (*host_counter)(void);
     void (*freeze_time)(void *cpu, uint64_t host);
     void (*thaw_time)(void *cpu, uint64_t host);

@@ -191,8 +191,7 @@ static int reset_machine(struct vm *vm, struct error *err)
 {
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vm->isa->cpu_reset(vm->vcpus[i].cpu);
-        vcpu_take(&vm->vcpus[i],
-                  VCPU_REQ_INTERRUPT | VCPU_REQ_INIT | VCPU_REQ_SIPI | VCPU_REQ_NMI);
+        vcpu_take(&vm->vcpus[i], VCPU_REQ_INTERRUPT | VCPU_REQ_INIT | VCPU_REQ_SIPI | VCPU_REQ_NMI);
     }
     reset_devices(vm);
     int r = vm->board->boot(vm, err);

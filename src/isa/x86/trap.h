@@ -18,7 +18,8 @@ _Noreturn void x86_raise(struct x86_cpu *c, uint8_t vector);
 _Noreturn void x86_raise_error(struct x86_cpu *c, uint8_t vector, uint32_t error);
 _Noreturn void x86_raise_gp(struct x86_cpu *c, uint32_t error);
 _Noreturn void x86_raise_pf(struct x86_cpu *c, uint64_t va, uint32_t error);
-/* Access to a non-canonical address: #SS(0) through the stack segment, else #GP(0). [SDM 3A 6.15] */
+/* Access to a non-canonical address: #SS(0) through the stack segment, else #GP(0). [SDM 3A 6.15]
+ */
 _Noreturn void x86_raise_noncanonical(struct x86_cpu *c, uint64_t va);
 
 enum x86_event_kind {
