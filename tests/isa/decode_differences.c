@@ -162,6 +162,12 @@ bool difference_base(const struct x86_insn *in)
 /* Operand size is not a notion of these, or 4 outside 64-bit mode [SDM 2A 2.3: VEX and GPR]. */
 bool difference_opsize(const struct x86_insn *in)
 {
+    /* 66 changes nothing here: insn_test runs them on the host, and 32 bits move. */
+    bool fsgsbase = in->iclass == X86_I_RDFSBASE || in->iclass == X86_I_RDGSBASE ||
+                    in->iclass == X86_I_WRFSBASE || in->iclass == X86_I_WRGSBASE;
+
+    if (fsgsbase && (in->prefixes & X86_P_OPSIZE))
+        return true;
     return in->iclass == X86_I_INVLPG || in->iclass == X86_I_NOP || in->iclass == X86_I_CLWB ||
            in->iclass == X86_I_CLFLUSHOPT || (in->nops == 0 && in->opsize == 1) ||
            in->iclass == X86_I_INS || in->iclass == X86_I_OUTS || in->iclass == X86_I_AAM ||
