@@ -196,8 +196,7 @@ static uint32_t breakpoints_here(const struct x86_cpu *c)
 {
     if (!(c->watching & X86_WATCH_INSN) || (c->rflags & FL_RF))
         return 0;
-    return x86_debug_insn(c,
-                          c->code_mode == 64 ? c->rip : (uint32_t)(c->seg[SEG_CS].base + c->rip));
+    return x86_debug_insn(c, isa_x86.pc(c));
 }
 
 /*

@@ -265,7 +265,7 @@ static unsigned first_part(gva_t va, unsigned size)
  */
 static void check_second_part(struct x86_cpu *c, gva_t va)
 {
-    if (unlikely((gva_t)((int64_t)(va << 16) >> 16) != va))
+    if (unlikely(!x86_canonical(va)))
         x86_raise_noncanonical(c, va);
 }
 

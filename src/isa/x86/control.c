@@ -119,11 +119,6 @@ static bool write_efer(struct x86_cpu *c, uint64_t v)
     return true;
 }
 
-static bool canonical(uint64_t v)
-{
-    return (uint64_t)((int64_t)(v << 16) >> 16) == v;
-}
-
 static bool valid_pat(uint64_t v)
 {
     for (unsigned i = 0; i < 8; i++) {
@@ -263,7 +258,7 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v)
     uint64_t *reg = plain_msr(c, msr, &canon);
     if (reg) {
         bool narrow = msr == MSR_FMASK || msr == MSR_TSC_AUX;
-        if ((canon && !canonical(v)) || (narrow && v >> 32))
+        if ((canon && !x86_canonical(v)) || (narrow && v >> 32))
             return false;
         *reg = v;
         return true;

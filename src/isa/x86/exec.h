@@ -68,6 +68,25 @@ static inline u64 get_op(struct x86_cpu *c, u16 off, bool mem, gva_t ea, unsigne
     return mem ? load_n(c, ea, size) : get_reg(c, off, size);
 }
 
+/* The first or second operand, register or memory, read with `size` bytes. */
+static inline u64 first_op(struct x86_cpu *c, const struct x86_op *op, unsigned size)
+{
+    bool mem = op->flags & OP_MEM0;
+    return get_op(c, op->dst, mem, mem ? op_ea(c, op, size, ACCESS_READ) : 0, size);
+}
+
+static inline u64 second_op(struct x86_cpu *c, const struct x86_op *op, unsigned size)
+{
+    bool mem = op->flags & OP_MEM1;
+    return get_op(c, op->src, mem, mem ? op_ea(c, op, size, ACCESS_READ) : 0, size);
+}
+
+static inline void need_cpl0(struct x86_cpu *c)
+{
+    if (c->cpl != 0)
+        x86_raise_gp(c, 0);
+}
+
 static inline u64 sext(u64 v, unsigned size)
 {
     unsigned sh = 64 - 8 * size;

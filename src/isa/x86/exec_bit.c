@@ -3,12 +3,6 @@
  */
 #include "isa/x86/exec.h"
 
-static u64 second(struct x86_cpu *c, const struct x86_op *op, unsigned size)
-{
-    bool mem = op->flags & OP_MEM1;
-    return get_op(c, op->src, mem, mem ? op_ea(c, op, size, ACCESS_READ) : 0, size);
-}
-
 /* BT BTS BTR BTC. A register bit offset into memory reaches beyond the operand [SDM 2 BT]. */
 static u64 bit_change(u64 v, u64 mask, unsigned kind)
 {
@@ -117,7 +111,7 @@ EXEC_ANY(BTC, btc);
     UNARY_ASM_T(u64, name, text)                                                                   \
     EXEC(name)                                                                                     \
     {                                                                                              \
-        u64 s = second(c, op, op->size), d = get_reg(c, op->dst, op->size);                        \
+        u64 s = second_op(c, op, op->size), d = get_reg(c, op->dst, op->size);                     \
         bool keep = s == 0 && (X86_I_##NAME == X86_I_BSF || X86_I_##NAME == X86_I_BSR);            \
         if (op->size == 8)                                                                         \
             d = name##_u64(d, s, &c->arith);                                                       \
@@ -142,7 +136,7 @@ SCAN(POPCNT, popcnt, "popcnt")
     UNARY_ASM_T(u64, name, #name)                                                                  \
     EXEC(name)                                                                                     \
     {                                                                                              \
-        u64 s = second(c, op, op->size);                                                           \
+        u64 s = second_op(c, op, op->size);                                                        \
         u64 r = op->size == 8 ? name##_u64(0, s, &c->arith) : name##_u32(0, (u32)s, &c->arith);    \
         put_reg(c, op->dst, op->size, r);                                                          \
         return op + 1;                                                                             \
@@ -186,7 +180,7 @@ static u64 third_rm(struct x86_cpu *c, const struct x86_op *op)
     return get_op(c, op->third, mem, mem ? op_ea(c, op, op->size, ACCESS_READ) : 0, op->size);
 }
 #define SECOND_REG get_reg(c, op->src, op->size)
-#define SECOND_RM  second(c, op, op->size)
+#define SECOND_RM  second_op(c, op, op->size)
 #define THIRD_REG  get_reg(c, op->third, op->size)
 #define THIRD_RM   third_rm(c, op)
 BMI3(ANDN, andn, SECOND_REG, THIRD_RM)
@@ -200,7 +194,7 @@ BMI3(SHRX, shrx, SECOND_RM, THIRD_REG)
 
 EXEC(rorx)
 {
-    u64 s = second(c, op, op->size);
+    u64 s = second_op(c, op, op->size);
     unsigned bits = 8u * op->size, n = op->imm & (bits - 1);
     put_reg(c, op->dst, op->size, n ? s >> n | s << (bits - n) : s);
     return op + 1;
@@ -222,7 +216,7 @@ EXEC_ANY(MULX, mulx);
 static u64 add_carry(struct x86_cpu *c, const struct x86_op *op, bool in, bool *out)
 {
     u64 a = get_reg(c, op->dst, op->size);
-    unsigned __int128 s = (unsigned __int128)a + second(c, op, op->size) + in;
+    unsigned __int128 s = (unsigned __int128)a + second_op(c, op, op->size) + in;
     *out = (s >> (8 * op->size)) & 1;
     return (u64)s;
 }
@@ -257,7 +251,7 @@ static u32 crc32c(u32 crc, u64 v, unsigned bytes)
 
 EXEC(crc32)
 {
-    u32 crc = crc32c(REG(c, op->dst, u32), second(c, op, op->src_size), op->src_size);
+    u32 crc = crc32c(REG(c, op->dst, u32), second_op(c, op, op->src_size), op->src_size);
     REG(c, op->dst, u64) = crc;
     return op + 1;
 }

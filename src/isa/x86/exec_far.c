@@ -136,7 +136,7 @@ static void call_inner_long(struct x86_cpu *c, const struct x86_op *op, struct f
         x86_raise_error(c, VEC_TS, c->tr[0].sel & ~3u);
     u64 rsp = x86_sys_load(c, c->tr[0].base + at, 8);
     u64 frame[4] = {op_next_rip(c, op), c->seg[SEG_CS].sel, c->gpr[RSP], c->seg[SEG_SS].sel};
-    if ((u64)((int64_t)(rsp << 16) >> 16) != rsp)
+    if (!x86_canonical(rsp))
         x86_raise_error(c, VEC_SS, 0);
     x86_check_rip(c, code, t.offset);
     x86_desc_mark_accessed(c, code);
@@ -414,7 +414,7 @@ EXEC(sysret)
         x86_raise_gp(c, 0);
     u64 rip = c->gpr[RCX];
     bool to64 = op->size == 8;
-    if (to64 && (u64)((int64_t)(rip << 16) >> 16) != rip)
+    if (to64 && !x86_canonical(rip))
         x86_raise_gp(c, 0);
     u16 sel = c->star >> 48;
     flat_cs(c, (u16)(sel + (to64 ? 16 : 0)), 3, to64);
@@ -451,8 +451,7 @@ EXEC(sysexit)
     if (!(c->cr0 & CR0_PE) || c->cpl != 0 || !(c->sysenter_cs & 0xfffc))
         x86_raise_gp(c, 0);
     u64 rip = c->gpr[RDX], rsp = c->gpr[RCX];
-    if (to64 &&
-        ((u64)((int64_t)(rip << 16) >> 16) != rip || (u64)((int64_t)(rsp << 16) >> 16) != rsp))
+    if (to64 && (!x86_canonical(rip) || !x86_canonical(rsp)))
         x86_raise_gp(c, 0);
     u16 sel = (u16)(c->sysenter_cs + (to64 ? 32 : 16));
     flat_cs(c, sel, 3, to64);

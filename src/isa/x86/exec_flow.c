@@ -10,7 +10,7 @@
 static void set_rip(struct x86_cpu *c, const struct x86_op *op, u64 target)
 {
     if (likely(!(op->flags & OP_LEGACY))) {
-        if (unlikely((u64)((int64_t)(target << 16) >> 16) != target))
+        if (unlikely(!x86_canonical(target)))
             x86_raise_gp(c, 0);
         c->rip = target;
         return;

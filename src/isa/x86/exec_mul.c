@@ -47,22 +47,16 @@
 WIDE_MUL(mul, "mul")
 WIDE_MUL(imul, "imul")
 
-static u64 source(struct x86_cpu *c, const struct x86_op *op)
-{
-    bool mem = op->flags & OP_MEM0;
-    return get_op(c, op->dst, mem, mem ? op_ea(c, op, op->size, ACCESS_READ) : 0, op->size);
-}
-
 EXEC(mul)
 {
-    mul_wide(c, op->size, source(c, op));
+    mul_wide(c, op->size, first_op(c, op, op->size));
     return op + 1;
 }
 EXEC_ANY(MUL, mul);
 
 EXEC(imul_one)
 {
-    imul_wide(c, op->size, source(c, op));
+    imul_wide(c, op->size, first_op(c, op, op->size));
     return op + 1;
 }
 
@@ -173,14 +167,14 @@ static divide_fn *const idiv_fn[9] = {
 
 EXEC(div)
 {
-    div_fn[op->size](c, source(c, op));
+    div_fn[op->size](c, first_op(c, op, op->size));
     return op + 1;
 }
 EXEC_ANY(DIV, div);
 
 EXEC(idiv)
 {
-    idiv_fn[op->size](c, source(c, op));
+    idiv_fn[op->size](c, first_op(c, op, op->size));
     return op + 1;
 }
 EXEC_ANY(IDIV, idiv);

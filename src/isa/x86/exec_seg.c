@@ -6,18 +6,6 @@
 #include "isa/x86/stack.h"
 #include "isa/x86/system.h"
 
-static u64 first_op(struct x86_cpu *c, const struct x86_op *op, unsigned size)
-{
-    bool mem = op->flags & OP_MEM0;
-    return get_op(c, op->dst, mem, mem ? op_ea(c, op, size, ACCESS_READ) : 0, size);
-}
-
-static u64 second_op(struct x86_cpu *c, const struct x86_op *op, unsigned size)
-{
-    bool mem = op->flags & OP_MEM1;
-    return get_op(c, op->src, mem, mem ? op_ea(c, op, size, ACCESS_READ) : 0, size);
-}
-
 /* A selector or control word as result: memory takes 16 bits, a register its whole width. */
 static void put_word(struct x86_cpu *c, const struct x86_op *op, u64 v)
 {
@@ -93,12 +81,6 @@ static void need_protected(struct x86_cpu *c)
         x86_raise(c, VEC_UD);
 }
 
-static void need_cpl0(struct x86_cpu *c)
-{
-    if (c->cpl != 0)
-        x86_raise_gp(c, 0);
-}
-
 /* UMIP hides the tables from user code [SDM 3A 2.5]. */
 static void check_umip(struct x86_cpu *c)
 {
@@ -116,7 +98,7 @@ static void load_table(struct x86_cpu *c, const struct x86_op *op, u64 *base, u1
     u64 b = load_n(c, ea + 2, size);
     if (size == 4 && op->size == 2)
         b &= 0xffffff;
-    if (size == 8 && (u64)((int64_t)(b << 16) >> 16) != b)
+    if (size == 8 && !x86_canonical(b))
         x86_raise_gp(c, 0);
     *base = b;
     *limit = lim;

@@ -10,12 +10,6 @@
 #include "isa/x86/stack.h"
 #include "isa/x86/system.h"
 
-static void need_cpl0(struct x86_cpu *c)
-{
-    if (c->cpl != 0)
-        x86_raise_gp(c, 0);
-}
-
 static u64 read_cr(struct x86_cpu *c, unsigned n)
 {
     switch (n) {
@@ -138,7 +132,7 @@ EXEC(invpcid)
     if (type > 3 || (type < 2 && pcid > 0xfff) || (!(c->cr4 & CR4_PCIDE) && type < 2 && pcid))
         x86_raise_gp(c, 0);
     if (type == 0) {
-        if ((u64)((int64_t)(va << 16) >> 16) != va)
+        if (!x86_canonical(va))
             x86_raise_gp(c, 0);
         c->slow->flush_page(c, va);
     } else {
@@ -270,7 +264,7 @@ static void write_base(struct x86_cpu *c, const struct x86_op *op, unsigned seg)
 {
     need_fsgsbase(c);
     u64 v = get_reg(c, op->dst, op->size);
-    if ((u64)((int64_t)(v << 16) >> 16) != v)
+    if (!x86_canonical(v))
         x86_raise_gp(c, 0);
     c->seg[seg].base = v;
 }

@@ -206,7 +206,7 @@ bool x86_mmu_walk(struct x86_cpu *c, gva_t va, enum x86_access_kind kind, enum x
     if (!(c->cr0 & CR0_PG))
         return no_paging(va, out);
     struct walker w = {.c = c, .va = va, .kind = kind, .ctx = ctx, .mode = paging_mode(c)};
-    if (w.mode.levels == 4 && (gva_t)((int64_t)(va << 16) >> 16) != va) {
+    if (w.mode.levels == 4 && !x86_canonical(va)) {
         out->noncanonical = true;
         return false;
     }

@@ -4,6 +4,7 @@
 #ifndef DOPPEL_ISA_X86_REGS_H
 #define DOPPEL_ISA_X86_REGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum x86_gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
@@ -149,6 +150,13 @@ enum x86_msr {
     MSR_KERNEL_GS_BASE = 0xc0000102,
     MSR_TSC_AUX = 0xc0000103,
 };
+
+/* Is a linear address canonical with four paging levels: bits 63-47 all the same? [SDM 1 3.3.7.1]
+ */
+static inline bool x86_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
 
 /* XSAVE image offsets */
 enum {

@@ -128,7 +128,7 @@ bool x86_rip_ok(const struct x86_cpu *c, const struct x86_desc *d, uint64_t rip)
 {
     struct x86_segment s;
     if (x86_long_mode(c) && desc_l(d))
-        return (uint64_t)((int64_t)(rip << 16) >> 16) == rip;
+        return x86_canonical(rip);
     x86_seg_from_desc(&s, 0, d);
     return (uint32_t)rip <= s.limit;
 }

@@ -196,7 +196,7 @@ static uint64_t tss64_stack(struct x86_cpu *c, unsigned offset, const struct eve
     if (tr->unusable || offset + 7 > tr->limit)
         x86_raise_error(c, VEC_TS, sel_error(e, tr->sel));
     uint64_t rsp = x86_sys_load(c, tr->base + offset, 8);
-    if ((uint64_t)((int64_t)(rsp << 16) >> 16) != rsp)
+    if (!x86_canonical(rsp))
         x86_raise_error(c, VEC_SS, e->kind != EVENT_SOFT_INT);
     return rsp;
 }
