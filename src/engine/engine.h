@@ -93,6 +93,9 @@ struct engine_ops {
     /* With ENGINE_CAP_IRQCHIP: raise GSI lines and send MSIs. Any thread. */
     void (*irq_set)(struct vm *vm, unsigned gsi, bool level);
     void (*msi_send)(struct vm *vm, uint64_t addr, uint32_t data);
+    /* As irq_msi.route and .unroute; NULL where messages are only sent. */
+    int (*msi_route)(struct vm *vm, int fd, uint64_t addr, uint32_t data);
+    void (*msi_unroute)(struct vm *vm, int fd);
     /* With ENGINE_CAP_DOORBELL. */
     int (*doorbell)(struct vm *vm, gpa_t addr, unsigned size, int fd, bool on);
 };

@@ -21,10 +21,20 @@ static inline void irq_line_set(const struct irq_line *l, bool level)
         l->set(l->opaque, l->n, level);
 }
 
-/* Where MSI and MSI-X messages go. Same rules as irq_line.set. */
+/* Where MSI and MSI-X messages go. */
 struct irq_msi {
+    /* Same rules as irq_line.set. */
     void (*send)(void *opaque, uint64_t addr, uint32_t data);
     void *opaque;
+    /*
+     * From now on a write to eventfd `fd` sends this message, whoever writes it (KVM irqfd); called
+     * again, another message. -errno: it does not, and never will with what `fd` was routed to
+     * before. Both any thread, also under the device's lock; both NULL where there is no such
+     * thing.
+     */
+    int (*route)(void *opaque, int fd, uint64_t addr, uint32_t data);
+    /* No longer. What was written before has been delivered when this returns. */
+    void (*unroute)(void *opaque, int fd);
 };
 
 static inline void irq_msi_send(const struct irq_msi *m, uint64_t addr, uint32_t data)

@@ -36,6 +36,31 @@ static void engine_msi(void *opaque, uint64_t addr, uint32_t data)
     pc->vm->engine->msi_send(pc->vm, addr, data);
 }
 
+static int engine_msi_route(void *opaque, int fd, uint64_t addr, uint32_t data)
+{
+    struct pc *pc = opaque;
+    return pc->vm->engine->msi_route(pc->vm, fd, addr, data);
+}
+
+static void engine_msi_unroute(void *opaque, int fd)
+{
+    struct pc *pc = opaque;
+    pc->vm->engine->msi_unroute(pc->vm, fd);
+}
+
+static struct irq_msi message_way(struct pc *pc)
+{
+    struct irq_msi msi = {.send = msi_send, .opaque = &pc->apics};
+    if (!pc->apics.in_engine)
+        return msi;
+    msi = (struct irq_msi){.send = engine_msi, .opaque = pc};
+    if (pc->vm->engine->msi_route) {
+        msi.route = engine_msi_route;
+        msi.unroute = engine_msi_unroute;
+    }
+    return msi;
+}
+
 struct irq_line pc_irq(struct pc *pc, unsigned gsi)
 {
     if (pc->apics.in_engine)
@@ -62,10 +87,7 @@ static int create_interrupt_chips(struct pc *pc, struct error *err)
     r = ioapic_create(&pc->ioapic, host, &pc->apics);
     r = add(pc, r, r < 0 ? NULL : &pc->ioapic->dev, "IOAPIC", err);
     pc->route = (struct irqroute){pc->pic, pc->ioapic};
-    if (pc->apics.in_engine)
-        pc->vm->host.msi = (struct irq_msi){engine_msi, pc};
-    else
-        pc->vm->host.msi = (struct irq_msi){msi_send, &pc->apics};
+    pc->vm->host.msi = message_way(pc);
     return r;
 }
 

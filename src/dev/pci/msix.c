@@ -1,11 +1,17 @@
 /*
  * MSI-X vectors of one function. On the way of an interrupt: device -> msix_raise -> host->msi ->
  * local APIC.
+ *
+ * Where the platform can, a vector has an eventfd whose write sends its message. Invariant: while
+ * the vector is enabled and unmasked, that message is the table's. A masked vector's eventfd keeps
+ * the old one, and nobody writes it: we look at the mask first.
  */
 #include "dev/pci/msix.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum {
     CAP_MSIX = 0x11,
@@ -67,6 +73,64 @@ static bool masked(const struct msix *m, unsigned vector)
     return (control(m) & CONTROL_MASK_ALL) || (e[ENTRY_CONTROL] & ENTRY_MASKED);
 }
 
+/* ---- eventfds ---- */
+
+static void drop_fd(struct msix *m, unsigned vector)
+{
+    const struct irq_msi *msi;
+
+    if (m->fd[vector] < 0)
+        return;
+    msi = &m->fn->bus->host->msi;
+    msi->unroute(msi->opaque, m->fd[vector]);
+    close(m->fd[vector]);
+    m->fd[vector] = -1;
+}
+
+static void drop_fds(struct msix *m)
+{
+    for (unsigned v = 0; v < m->nvectors; v++)
+        drop_fd(m, v);
+}
+
+static uint64_t message_addr(const uint32_t *e)
+{
+    return (uint64_t)e[ENTRY_ADDR_HI] << 32 | e[ENTRY_ADDR_LO];
+}
+
+/* Whatever fails here, the message can still be sent by hand. */
+static void route(struct msix *m, unsigned vector)
+{
+    const uint32_t *e = m->table + vector * ENTRY_DWORDS;
+    const struct irq_msi *msi = m->fn->bus ? &m->fn->bus->host->msi : NULL;
+
+    if (!msi || !msi->route || !msix_enabled(m) || masked(m, vector))
+        return;
+    if (m->fd[vector] < 0)
+        m->fd[vector] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->fd[vector] >= 0 &&
+        msi->route(msi->opaque, m->fd[vector], message_addr(e), e[ENTRY_DATA]) < 0)
+        drop_fd(m, vector);
+}
+
+static void route_all(struct msix *m)
+{
+    for (unsigned v = 0; v < m->nvectors; v++)
+        route(m, v);
+}
+
+void msix_quiesce(struct msix *m)
+{
+    drop_fds(m);
+}
+
+void msix_resume(struct msix *m)
+{
+    route_all(m);
+}
+
+/* ---- vectors ---- */
+
 void msix_raise(struct msix *m, unsigned vector)
 {
     const uint32_t *e;
@@ -78,9 +142,10 @@ void msix_raise(struct msix *m, unsigned vector)
         return;
     }
     m->pending &= ~(1u << vector);
+    if (m->fd[vector] >= 0 && eventfd_write(m->fd[vector], 1) == 0)
+        return;
     e = m->table + vector * ENTRY_DWORDS;
-    irq_msi_send(&m->fn->bus->host->msi, (uint64_t)e[ENTRY_ADDR_HI] << 32 | e[ENTRY_ADDR_LO],
-                 e[ENTRY_DATA]);
+    irq_msi_send(&m->fn->bus->host->msi, message_addr(e), e[ENTRY_DATA]);
 }
 
 /* What was held back goes out when its mask goes. */
@@ -94,8 +159,10 @@ static void send_unmasked(struct msix *m)
 
 void msix_config_written(struct msix *m, unsigned off, unsigned size)
 {
-    if (off < m->cap + CAP_TABLE && off + size > m->cap + CAP_CONTROL)
-        send_unmasked(m);
+    if (off >= m->cap + CAP_TABLE || off + size <= m->cap + CAP_CONTROL)
+        return;
+    route_all(m);
+    send_unmasked(m);
 }
 
 static enum io_status bar_read(void *opaque, uint64_t off, unsigned size, uint64_t *val)
@@ -126,6 +193,7 @@ static enum io_status bar_write(void *opaque, uint64_t off, unsigned size, uint6
     if (i >= m->nvectors * ENTRY_DWORDS)
         return IO_OK; /* the pending bits are read-only */
     m->table[i] = (uint32_t)val & writable[i % ENTRY_DWORDS];
+    route(m, i / ENTRY_DWORDS);
     if (i % ENTRY_DWORDS == ENTRY_CONTROL)
         send_unmasked(m);
     return IO_OK;
@@ -147,6 +215,7 @@ void msix_init(struct msix *m, struct pci_function *f, unsigned bar, unsigned nv
     memset(m, 0, sizeof(*m));
     m->fn = f;
     m->nvectors = nvectors;
+    memset(m->fd, -1, sizeof(m->fd));
     pci_add_bar(f, bar, &b);
     m->cap = pci_add_cap(f, CAP_MSIX, CAP_LEN);
     le_store16(f->image + m->cap + CAP_CONTROL, (uint16_t)(nvectors - 1));
@@ -158,6 +227,7 @@ void msix_init(struct msix *m, struct pci_function *f, unsigned bar, unsigned nv
 
 void msix_reset(struct msix *m)
 {
+    drop_fds(m);
     memset(m->table, 0, sizeof(m->table));
     m->pending = 0;
     for (unsigned v = 0; v < MSIX_MAX_VECTORS; v++)

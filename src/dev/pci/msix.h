@@ -22,6 +22,8 @@ struct msix {
     struct pci_function *fn;
     unsigned nvectors;
     unsigned cap; /* the capability's offset in config space */
+    /* Written to send the vector's message as it stands in the table; -1: we send it ourselves. */
+    int fd[MSIX_MAX_VECTORS];
 };
 
 extern const struct state_desc msix_state;
@@ -29,6 +31,9 @@ extern const struct state_desc msix_state;
 /* Add the capability and a 4 KiB memory BAR `bar` with table and pending bits to `f`. */
 void msix_init(struct msix *m, struct pci_function *f, unsigned bar, unsigned nvectors);
 void msix_reset(struct msix *m);
+/* Between these two all messages are sent by us, so that none is under way when state is read. */
+void msix_quiesce(struct msix *m);
+void msix_resume(struct msix *m);
 bool msix_enabled(const struct msix *m);
 /* Send the vector's message, or make it pending while masked. An unknown vector is ignored. */
 void msix_raise(struct msix *m, unsigned vector);

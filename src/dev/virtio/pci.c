@@ -449,15 +449,30 @@ static void virtio_pci_reset(struct dev *d)
     pthread_mutex_unlock(&p->v->dev.lock);
 }
 
+static void virtio_pci_quiesce(struct dev *d)
+{
+    struct virtio_pci *p = container_of(d, struct virtio_pci, dev);
+
+    pthread_mutex_lock(&p->v->dev.lock);
+    msix_quiesce(p->msix);
+    pthread_mutex_unlock(&p->v->dev.lock);
+}
+
 static void virtio_pci_resume(struct dev *d)
 {
-    pci_function_resume(container_of(d, struct virtio_pci, dev)->fn);
+    struct virtio_pci *p = container_of(d, struct virtio_pci, dev);
+
+    pci_function_resume(p->fn);
+    pthread_mutex_lock(&p->v->dev.lock);
+    msix_resume(p->msix);
+    pthread_mutex_unlock(&p->v->dev.lock);
 }
 
 static void virtio_pci_destroy(struct dev *d)
 {
     struct virtio_pci *p = container_of(d, struct virtio_pci, dev);
 
+    msix_quiesce(p->msix);
     pci_bus_remove(p->fn);
     pthread_mutex_destroy(&d->lock);
     free(p);
@@ -467,6 +482,7 @@ static const struct dev_class virtio_pci_class = {
     .name = "virtio-pci",
     .state = &virtio_pci_state,
     .reset = virtio_pci_reset,
+    .quiesce = virtio_pci_quiesce,
     .resume = virtio_pci_resume,
     .destroy = virtio_pci_destroy,
 };

@@ -101,6 +101,7 @@ static void vm_release(struct vm *vm)
         close(m->fd);
     if (m->sys >= 0)
         close(m->sys);
+    pthread_mutex_destroy(&m->messages_lock);
     free(m->supported);
     free(m);
     vm->engine_priv = NULL;
@@ -112,6 +113,7 @@ static int vm_create(struct vm *vm, struct error *err)
     if (!m)
         return error_set(err, ENOMEM, "there is no memory for a virtual machine");
     m->sys = m->fd = -1;
+    pthread_mutex_init(&m->messages_lock, NULL);
     vm->engine_priv = m;
     int r = create(m, err);
     if (r == 0)
@@ -144,5 +146,7 @@ const struct engine_ops engine_kvm = {
     .dirty_collect = kvm_mem_dirty_collect,
     .irq_set = kvm_irq_set,
     .msi_send = kvm_msi_send,
+    .msi_route = kvm_msi_route,
+    .msi_unroute = kvm_msi_unroute,
     .doorbell = kvm_doorbell,
 };

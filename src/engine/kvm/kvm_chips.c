@@ -7,7 +7,7 @@
 #include "irq/x86/ioapic.h"
 #include "irq/x86/pic.h"
 
-enum { ISA_LINES = 16, CASCADE = 2, TIMER_PIN = 2 };
+enum { TIMER_PIN = 2 };
 
 struct dev *kvm_find_dev(struct vm *vm, const char *id)
 {
@@ -34,40 +34,12 @@ static struct ioapic *ioapic_of(struct vm *vm)
 
 /* ---- creation ---- */
 
-static void route(struct kvm_irq_routing *list, unsigned gsi, unsigned chip, unsigned pin)
-{
-    list->entries[list->nr++] = (struct kvm_irq_routing_entry){
-        .gsi = gsi,
-        .type = KVM_IRQ_ROUTING_IRQCHIP,
-        .u.irqchip = {.irqchip = chip, .pin = pin},
-    };
-}
-
-/* As irq/x86/irqroute.h: the timer, line 0, is on the IOAPIC's pin 2. */
-static int set_routes(struct kvm_machine *m, struct error *err)
-{
-    union {
-        struct kvm_irq_routing list;
-        uint8_t room[sizeof(struct kvm_irq_routing) +
-                     (ISA_LINES + IOAPIC_PINS) * sizeof(struct kvm_irq_routing_entry)];
-    } r = {0};
-    for (unsigned n = 0; n < ISA_LINES; n++) {
-        if (n != CASCADE)
-            route(&r.list, n, n < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, n % 8);
-    }
-    for (unsigned n = 0; n < IOAPIC_PINS; n++) {
-        if (n != TIMER_PIN)
-            route(&r.list, n, KVM_IRQCHIP_IOAPIC, n == 0 ? TIMER_PIN : n);
-    }
-    return kvm_call(m->fd, KVM_SET_GSI_ROUTING, &r, "route interrupts", err);
-}
-
 int kvm_chips_create(struct kvm_machine *m, struct error *err)
 {
     struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
     int r = kvm_call(m->fd, KVM_CREATE_IRQCHIP, NULL, "create interrupt chips", err);
     if (r == 0)
-        r = set_routes(m, err);
+        r = kvm_routes_set(m, err);
     return r < 0 ? r : kvm_call(m->fd, KVM_CREATE_PIT2, &pit, "create an interval timer", err);
 }
 

@@ -8,6 +8,7 @@
 #define DOPPEL_ENGINE_KVM_KVM_IMPL_H
 
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +18,17 @@
 #include "engine/engine.h"
 #include "isa/x86/cpu.h"
 #include "vm/vm.h"
+
+/* More messages than these are sent by kvm_msi_send. */
+enum { KVM_MAX_MESSAGES = 128 };
+
+/* What an eventfd sends when it is written. */
+struct kvm_message {
+    bool used;
+    int fd;
+    uint64_t addr;
+    uint32_t data;
+};
 
 struct kvm_machine {
     int sys; /* /dev/kvm */
@@ -29,6 +41,8 @@ struct kvm_machine {
     unsigned nslots;        /* memory slots registered */
     _Atomic uint32_t lines; /* GSI levels as devices drive them; KVM does not tell them */
     _Atomic bool warned_msr, warned_tsc;
+    pthread_mutex_t messages_lock; /* innermost */
+    struct kvm_message messages[KVM_MAX_MESSAGES];
 };
 
 struct kvm_cpu {
@@ -95,6 +109,10 @@ int kvm_chips_get(struct vm *vm, struct error *err) must_check;
 int kvm_chips_put(struct vm *vm, struct error *err) must_check;
 /* Our model of chip `name` (id in state files), NULL without one. */
 struct dev *kvm_find_dev(struct vm *vm, const char *id);
+/* kvm_route.c */
+int kvm_routes_set(struct kvm_machine *m, struct error *err) must_check;
+int kvm_msi_route(struct vm *vm, int fd, uint64_t addr, uint32_t data) must_check;
+void kvm_msi_unroute(struct vm *vm, int fd);
 /* kvm_pit.c: parts of those two. */
 int kvm_pit_get(struct vm *vm, struct error *err) must_check;
 int kvm_pit_put(struct vm *vm, struct error *err) must_check;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "dev/pci/msix.h"
 #include "dev/pci/pci_host.h"
@@ -28,6 +29,12 @@ struct fixture {
     unsigned nmsi;
     uint64_t msi_addr;
     uint32_t msi_data;
+    struct {
+        int fd; /* 0: none */
+        uint64_t addr;
+        uint32_t data;
+    } route[4];
+    bool no_routes;
     uint8_t reset;
 };
 
@@ -43,6 +50,31 @@ static void send_msi(void *opaque, uint64_t addr, uint32_t data)
     f->nmsi++;
     f->msi_addr = addr;
     f->msi_data = data;
+}
+
+/* A platform whose eventfds send messages: here it only takes notes. */
+static int route_msi(void *opaque, int fd, uint64_t addr, uint32_t data)
+{
+    struct fixture *f = opaque;
+    unsigned n = 0;
+
+    while (n < 4 && f->route[n].fd != fd)
+        n++;
+    for (unsigned i = 0; i < 4 && n == 4; i++)
+        n = f->route[i].fd == 0 ? i : n;
+    assert_true(n < 4);
+    f->route[n].fd = f->no_routes ? 0 : fd;
+    f->route[n].addr = addr;
+    f->route[n].data = data;
+    return f->no_routes ? -ENOSPC : 0;
+}
+
+static void unroute_msi(void *opaque, int fd)
+{
+    struct fixture *f = opaque;
+
+    for (unsigned n = 0; n < 4; n++)
+        f->route[n].fd = f->route[n].fd == fd ? 0 : f->route[n].fd;
 }
 
 static uint8_t reset_read(void *opaque)
@@ -373,6 +405,79 @@ static void messages(void **state)
     assert_int_equal(rd(f, TABLE + 64, 4), 0);
 }
 
+/* How often the only eventfd there is was written since it was last asked. */
+static unsigned written(struct fixture *f)
+{
+    eventfd_t n = 0;
+
+    assert_true(f->route[0].fd > 0);
+    assert_int_equal(f->route[1].fd, 0);
+    return eventfd_read(f->route[0].fd, &n) == 0 ? (unsigned)n : 0;
+}
+
+static struct msix *routed(struct fixture *f)
+{
+    struct msix *m = &f->toy[0].msix;
+
+    f->host.msi.route = route_msi;
+    f->host.msi.unroute = unroute_msi;
+    cfg_wr(f, 1, 0x20, 4, TABLE);
+    cfg_wr(f, 1, 4, 2, 2);
+    cfg_wr(f, 1, m->cap + 2, 2, 0xc000);
+    entry(f, 2, 0xfee01000, 0, 0x41, 0);
+    assert_int_equal(f->route[0].fd, 0); /* masked as a whole */
+    cfg_wr(f, 1, m->cap + 2, 2, 0x8000);
+    assert_int_equal(f->route[0].addr, 0xfee01000);
+    assert_int_equal(f->route[0].data, 0x41);
+    return m;
+}
+
+static void routes(void **state)
+{
+    struct fixture *f = *state;
+    struct msix *m = routed(f);
+
+    msix_raise(m, 2);
+    assert_int_equal(written(f), 1);
+    io_space_write(&f->mmio, TABLE + 44, 4, 1); /* masked: pending, and a change waits */
+    entry(f, 2, 0xfee02000, 1, 0x42, 1);
+    msix_raise(m, 2);
+    assert_int_equal(written(f), 0);
+    assert_int_equal(rd(f, PBA, 4), 4);
+    io_space_write(&f->mmio, TABLE + 44, 4, 0);
+    assert_int_equal(f->route[0].addr, UINT64_C(0x1fee02000));
+    assert_int_equal(f->route[0].data, 0x42);
+    assert_int_equal(written(f), 1);
+    io_space_write(&f->mmio, TABLE + 40, 4, 0x43); /* under way */
+    assert_int_equal(f->route[0].data, 0x43);
+    msix_raise(m, 2);
+    assert_int_equal(written(f), 1);
+    assert_int_equal(f->nmsi, 0);
+    msix_reset(m);
+    assert_int_equal(f->route[0].fd, 0);
+}
+
+/* While state is read, and where the platform has no room, messages are sent by hand. */
+static void routes_end(void **state)
+{
+    struct fixture *f = *state;
+    struct msix *m = routed(f);
+
+    msix_quiesce(m);
+    assert_int_equal(f->route[0].fd, 0);
+    msix_raise(m, 2);
+    assert_int_equal(f->nmsi, 1);
+    msix_resume(m);
+    msix_raise(m, 2);
+    assert_int_equal(written(f), 1);
+    f->no_routes = true;
+    io_space_write(&f->mmio, TABLE + 40, 4, 0x44);
+    assert_int_equal(f->route[0].fd, 0);
+    msix_raise(m, 2);
+    assert_int_equal(f->nmsi, 2);
+    assert_int_equal(f->msi_data, 0x44);
+}
+
 static int load(struct state_writer *w, const struct state_desc *d, void *obj)
 {
     struct state_section s;
@@ -431,7 +536,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(slots), T(ports), T(sizes), T(assigns), T(swaps), T(lines), T(messages), T(saved),
+        T(slots), T(ports),    T(sizes),  T(assigns),    T(swaps),
+        T(lines), T(messages), T(routes), T(routes_end), T(saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
