@@ -3,7 +3,7 @@
 bad=
 while read -r engines guest args; do
     # shellcheck disable=SC2086 # the arguments are words
-    guest-run "$engines" "/guests/$guest.elf" --append qemu $args </dev/null >/tmp/guest.out 2>&1
+    guest-run "$engines" "/guests/$guest.elf" --kvm any --append qemu $args </dev/null >/tmp/guest.out 2>&1
     status=$?
     [ $status = 0 ] && echo "ok $engines $guest" && continue
     tr -cd '\n -~' </tmp/guest.out | tail -n 15 | sed "s/^/$engines $guest: /"
