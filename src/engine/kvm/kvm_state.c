@@ -3,6 +3,7 @@
  * way when the vCPU stopped.
  */
 #include "engine/kvm/kvm_impl.h"
+#include "isa/x86/debug.h"
 #include "isa/x86/trap.h"
 
 static void get_event(struct x86_cpu *c, const struct kvm_vcpu_events *e)
@@ -47,10 +48,30 @@ static int get_events(struct kvm_cpu *k, struct x86_cpu *c, struct error *err)
     if (r < 0)
         return r;
     get_event(c, &e);
+    c->pending_debug = 0; /* KVM's are among the exceptions */
     c->inhibit = shadow_from_kvm(e.interrupt.shadow);
     c->nmi_pending = e.nmi.pending;
     c->nmi_masked = e.nmi.masked;
     return 0;
+}
+
+/*
+ * A #DB that is due before the next instruction: for KVM, an exception under delivery. Behind MOV
+ * SS it would be due one instruction later; KVM has no place for such a one, and too early it would
+ * find a stack that is only half switched. So it is lost.
+ */
+static void hand_over_trap(struct x86_cpu *c)
+{
+    bool due = c->pending_debug && !c->event_pending && c->inhibit != X86_SHADOW_SS;
+    if (due) {
+        x86_debug_report(c, c->pending_debug);
+        c->inhibit = X86_SHADOW_NONE;
+        c->event_pending = true;
+        c->event_kind = EVENT_EXCEPTION;
+        c->event_vector = VEC_DB;
+        c->event_has_error = false;
+    }
+    c->pending_debug = 0;
 }
 
 static void put_event(struct kvm_vcpu_events *e, const struct x86_cpu *c)
@@ -139,6 +160,7 @@ int kvm_state_put(struct vcpu *v, struct error *err)
 {
     struct kvm_cpu *k = kvm_cpu_of(v);
     struct x86_cpu *c = v->cpu;
+    hand_over_trap(c);
     int r = kvm_regs_put(k, c, err);
     if (r < 0)
         return r;
