@@ -5,22 +5,13 @@ as if nothing had happened.
 usage: resume_test.py DOPPEL [--from ENGINE] [--to ENGINE] [--cpus N]
 """
 import argparse
-import hashlib
 import os
 import signal
 import tempfile
 
-from machine import Machine, fail, guest_file, make_initramfs, need_engine, test_results
+from machine import Machine, chain_end, fail, guest_file, make_initramfs, need_engine, test_results
 
 ROUNDS, SAVE_AFTER, TIMEOUT = 40, 5, 600
-
-
-def last_value():
-    """What tests/system/guest/ticks.sh arrives at: five hashes of the previous line a round."""
-    value = "doppel"
-    for _ in range(ROUNDS * 5):
-        value = hashlib.sha256(f"{value}\n".encode()).hexdigest()
-    return value
 
 
 def main():
@@ -38,7 +29,7 @@ def main():
         state, disk = os.path.join(work, "state"), os.path.join(work, "disk.raw")
         with open(disk, "wb") as file:
             file.truncate(64 << 20)
-        append = f"console=ttyS0 quiet doppel.test=ticks,disk doppel.rounds={ROUNDS} doppel.last={last_value()}"
+        append = f"console=ttyS0 quiet doppel.test=ticks,disk doppel.rounds={ROUNDS} doppel.last={chain_end(ROUNDS)}"
         with Machine([options.doppel, "run", "--engine", options.first, "--kernel", kernel, "--initrd", initrd,
                       "--append", append, "--cpus", options.cpus, "--memory", "256M", "--disk", disk,
                       "--save-on-exit", state]) as machine:
