@@ -47,6 +47,7 @@ struct vm_exit {
 enum engine_cap {
     ENGINE_CAP_IRQCHIP = 1 << 0,  /* LAPIC, IOAPIC, PIC, PIT live in the engine (KVM) */
     ENGINE_CAP_DOORBELL = 1 << 1, /* engine_ops.doorbell works */
+    ENGINE_CAP_HOST_CPU = 1 << 2, /* guest code runs on the host's processor, leaks and all */
 };
 
 struct engine_ops {

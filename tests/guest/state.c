@@ -23,7 +23,7 @@ static struct {
     {MSR_PAT, 0x0007010600070106},
     {MSR_SYSENTER_CS, 0x10},
     {MSR_SYSENTER_CS + 1, 0xfffffe0000003000},
-    {MSR_SYSENTER_CS + 2, 0xffffffff81a00000},
+    {MSR_SYSENTER_CS + 2, 0xffffffff81a00000}, /* see set_up() */
     {MSR_MTRR_DEF, 0xc06},
     {MSR_MTRR_BASE0, 0xc0000000},
 };
@@ -82,8 +82,19 @@ static u64 tpr(void)
     return on_qemu() ? 0 : 3;
 }
 
+/* AMD's processors have no SYSENTER in long mode, and its registers need only 32 bits. */
+static bool narrow_sysenter(void)
+{
+    u32 r[4];
+    cpuid(0, 0, r);
+    return r[1] == 0x68747541; /* Auth, enticAMD */
+}
+
 static void set_up(void)
 {
+    for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]) && narrow_sysenter(); i++)
+        if (msrs[i].msr > MSR_SYSENTER_CS && msrs[i].msr <= MSR_SYSENTER_CS + 2)
+            msrs[i].value = (u32)msrs[i].value;
     for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
         wrmsr(msrs[i].msr, msrs[i].value);
     __asm__ volatile("mov %0, %%dr0; mov %1, %%dr3" ::"r"(0x123000ull), "r"(0x456000ull));
@@ -115,8 +126,22 @@ static void set_up(void)
     wrmsr(APIC_LINT0, 0x18700);
 }
 
+static u32 identity[4]; /* vendor and signature: a machine stays what it was */
+
+static void look_at_identity(u32 id[4])
+{
+    u32 r[4];
+    cpuid(0, 0, id);
+    cpuid(1, 0, r);
+    id[0] = r[0];
+}
+
 static void verify(void)
 {
+    u32 now[4];
+    look_at_identity(now);
+    for (unsigned i = 0; i < 4; i++)
+        CHECK_EQ(now[i], identity[i]);
     for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++)
         CHECK_EQ(rdmsr(msrs[i].msr), msrs[i].value);
     u64 dr0, dr3;
@@ -180,6 +205,7 @@ int main(void)
     trap_hook = on_wake;
     start_cpus(CPUS, other_cpu);
     set_up();
+    look_at_identity(identity);
     for (u32 i = 1; i <= 3; i++) {
         u64 tsc = rdtsc();
         registers(i);

@@ -36,7 +36,7 @@ def main():
                                 options.runner, "--add", f"{work}/list=guests/list", *files)
         programs = ",".join(os.path.basename(program) for program in options.program)
         append = f"console=ttyS0 quiet doppel.test={SCRIPT} doppel.programs={programs} kvm_amd.npt={options.npt}"
-        with Machine(svm_machine(1, initrd, append)) as machine:
+        with Machine(svm_machine(initrd, append)) as machine:
             machine.wait(TIMEOUT)
     result, reason = test_results(machine.text).get(SCRIPT, ("fail", "it did not say how it went"))
     if result == "skip":

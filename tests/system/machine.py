@@ -42,7 +42,7 @@ def guest_file(kernel, name):
     return path
 
 
-def svm_machine(cpus, initrd, append):
+def svm_machine(initrd, append):
     """The command of a machine whose processor has SVM, emulated; DOPPEL_TEST_QEMU names another qemu.
 
     qemu 7.2 does not intercept the nested guest's XSETBV, so that KVM never learns which vector registers are in
@@ -53,7 +53,7 @@ def svm_machine(cpus, initrd, append):
         skip("qemu-system-x86_64 is not installed")
     version = subprocess.run([qemu, "--version"], capture_output=True, text=True, check=True).stdout
     xsave = "+xsave" if int(re.search(r"version (\d+)", version).group(1)) >= 10 else "-xsave"
-    return [qemu, "-M", "q35", "-accel", "tcg", "-cpu", f"EPYC,+svm,+npt,{xsave}", "-m", "1G", "-smp", str(cpus),
+    return [qemu, "-M", "q35", "-accel", "tcg", "-cpu", f"EPYC,+svm,+npt,{xsave}", "-m", "1G", "-smp", "1",
             "-kernel", guest_file("cloud", "vmlinuz"), "-initrd", initrd, "-append", append, "-display", "none",
             "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
 

@@ -181,8 +181,9 @@ static void wire(struct pc *pc, unsigned id)
 int pc_create_cpus(struct pc *pc, struct error *err)
 {
     struct vm *vm = pc->vm;
-    cpuid_model_build(&pc->model, vm->nvcpus, host_tsc_hz());
-    int r = vm_init_cpus(vm, err);
+    int r = pc_create_model(pc, err);
+    if (r == 0)
+        r = vm_init_cpus(vm, err);
     if (r < 0)
         return r;
     pc->apics.ops = &apic_ops;

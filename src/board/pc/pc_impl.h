@@ -39,6 +39,8 @@ struct pc {
 
 /* pc_cpu.c: the CPUs' environment and their local APICs. */
 int pc_create_cpus(struct pc *pc, struct error *err) must_check;
+/* pc_identity.c: the model that those CPUs are of. */
+int pc_create_model(struct pc *pc, struct error *err) must_check;
 /* pc_boot.c: tables, kernel, first CPU's registers. */
 int pc_boot(struct vm *vm, struct error *err) must_check;
 /* pc_chips.c: interrupt chips, timers, legacy ports. pc_devices.c: PCI and virtio. */

@@ -129,7 +129,7 @@ static int vm_create(struct vm *vm, struct error *err)
 
 const struct engine_ops engine_kvm = {
     .name = "kvm",
-    .caps = ENGINE_CAP_IRQCHIP | ENGINE_CAP_DOORBELL,
+    .caps = ENGINE_CAP_IRQCHIP | ENGINE_CAP_DOORBELL | ENGINE_CAP_HOST_CPU,
     .probe = probe,
     .vm_init = vm_create,
     .vm_destroy = vm_release,

@@ -16,7 +16,7 @@ static const struct {
     unsigned regs;
 } feature_leaves[] = {
     {1, 0, ECX | EDX},          {7, 0, EBX | ECX | EDX}, {0xd, 0, EAX | EDX},  {0xd, 1, EAX},
-    {0x80000001, 0, ECX | EDX}, {0x80000007, 0, EDX},    {0x80000008, 0, EBX},
+    {0x80000001, 0, ECX | EDX}, {0x80000007, 0, EDX},    {0x80000008, 0, EBX}, {0x80000021, 0, EAX},
 };
 
 static int get_supported(struct kvm_machine *m, struct error *err)
@@ -118,7 +118,7 @@ static void tell_frequency(struct kvm_cpuid_entry2 *e, uint64_t khz)
     e->ecx = 1000000;
 }
 
-int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, uint64_t tsc_khz, struct error *err)
+static int set(struct kvm_cpu *k, const struct x86_cpu *c, struct error *err)
 {
     const struct cpuid_model *model = c->model;
     struct kvm_cpuid2 *list =
@@ -129,9 +129,16 @@ int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, uint64_t tsc_khz, 
     for (unsigned i = 0; i < model->n; i++) {
         fill(&list->entries[i], &model->leaves[i], c);
         filter(k->machine, &list->entries[i]);
-        tell_frequency(&list->entries[i], tsc_khz);
+        tell_frequency(&list->entries[i], k->tsc_khz);
     }
     int r = kvm_call(k->fd, KVM_SET_CPUID2, list, "give the guest its CPU model", err);
     free(list);
+    return r;
+}
+
+int kvm_cpuid_put(struct kvm_cpu *k, const struct x86_cpu *c, struct error *err)
+{
+    int r = k->has_cpuid ? 0 : set(k, c, err);
+    k->has_cpuid |= r == 0;
     return r;
 }

@@ -53,6 +53,8 @@ struct kvm_cpu {
     _Atomic pid_t tid; /* thread to signal; 0 until it first runs */
     /* An MMIO access of a width that no bus has is handed out in pieces; these are left. */
     unsigned mmio_at, mmio_left;
+    uint64_t tsc_khz;
+    bool has_cpuid;
 };
 
 static inline struct kvm_machine *kvm_machine_of(struct vm *vm)
@@ -94,8 +96,9 @@ bool kvm_msr_write(struct kvm_cpu *k, uint32_t msr, uint64_t v);
 
 /* kvm_cpuid.c */
 int kvm_cpuid_init(struct kvm_machine *m, struct error *err) must_check;
-int kvm_cpuid_set(struct kvm_cpu *k, const struct x86_cpu *c, uint64_t tsc_khz, struct error *err)
-    must_check;
+/* Tell KVM the guest's CPUID, the first time: before the guest runs, after a saved one is loaded.
+ */
+int kvm_cpuid_put(struct kvm_cpu *k, const struct x86_cpu *c, struct error *err) must_check;
 
 /* kvm_tsc.c */
 /* Returns the kHz at which the guest's counter will tick. */

@@ -161,7 +161,9 @@ int kvm_state_put(struct vcpu *v, struct error *err)
     struct kvm_cpu *k = kvm_cpu_of(v);
     struct x86_cpu *c = v->cpu;
     hand_over_trap(c);
-    int r = kvm_regs_put(k, c, err);
+    int r = kvm_cpuid_put(k, c, err);
+    if (r == 0)
+        r = kvm_regs_put(k, c, err);
     if (r < 0)
         return r;
     kvm_msrs_put(k, c);

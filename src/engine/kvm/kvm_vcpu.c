@@ -44,7 +44,8 @@ static int create(struct vcpu *v, struct kvm_cpu *k, struct error *err)
     k->run = mmap(NULL, k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (k->run == MAP_FAILED)
         return error_set(err, errno, "cannot map virtual CPU %u: %s", v->id, strerror(errno));
-    return kvm_cpuid_set(k, v->cpu, kvm_tsc_set_frequency(k, v->cpu), err);
+    k->tsc_khz = kvm_tsc_set_frequency(k, v->cpu);
+    return 0;
 }
 
 int kvm_vcpu_create(struct vcpu *v, struct error *err)

@@ -35,11 +35,15 @@
 /* FSGSBASE TSC_ADJUST SMEP INVPCID, no FPU CS and DS, SMAP: the MMU's and the interpreter's own. */
 #define LEAF7_EBX_OURS (BIT(0) | BIT(1) | BIT(7) | BIT(10) | BIT(13) | BIT(20))
 #define LEAF7_ECX_OURS BIT(2) /* UMIP */
-/* SPEC_CTRL, STIBP, ARCH_CAPABILITIES, SSBD: registers that exist and do nothing. */
-#define LEAF7_EDX_OURS (BIT(26) | BIT(27) | BIT(29) | BIT(31))
+/* VERW clears buffers (there are none); SPEC_CTRL, STIBP, ARCH_CAPABILITIES, SSBD: registers that
+ * exist and do nothing. KVM says which of these its processor has. */
+#define LEAF7_EDX_OURS (BIT(10) | BIT(26) | BIT(27) | BIT(29) | BIT(31))
 /* 80000001: LAHF LZCNT PREFETCHW; SYSCALL NX 1GB RDTSCP LM */
 #define EXT1_ECX      (BIT(0) | BIT(5) | BIT(8))
 #define EXT1_EDX_OURS (BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29))
+
+/* Family 6 model 143: none of the known-vulnerable lists of kernels names it. */
+enum { SAPPHIRE_RAPIDS = 0x000806f8 };
 
 struct regs {
     uint32_t a, b, c, d;
@@ -112,10 +116,9 @@ static void add_basic(struct cpuid_model *m, unsigned ncpus, bool avx)
     uint32_t vex1 = BIT(12) | BIT(28) | BIT(29), vex7 = BIT(5);
     uint32_t ecx = (h1.c & LEAF1_ECX & (avx ? UINT32_MAX : ~vex1)) | LEAF1_ECX_OURS;
     uint32_t ebx7 = (h7.b & LEAF7_EBX & (avx ? UINT32_MAX : ~vex7)) | LEAF7_EBX_OURS;
-    add(m, 0, (struct regs){0x16, 0x756e6547, 0x6c65746e, 0x49656e69}); /* GenuineIntel */
-    /* Family 6 model 143: none of the known-vulnerable lists of kernels names it. */
+    add(m, 0, (struct regs){.a = 0x16});
     add(m, 1,
-        (struct regs){0x000806f8, 0x00000800 | ncpus << 16, ecx,
+        (struct regs){0, 0x00000800 | ncpus << 16, ecx,
                       (h1.d & LEAF1_EDX) | (ncpus > 1 ? BIT(28) : 0)});
     add(m, 2, (struct regs){0x00ff0001, 0, 0, 0});
     add(m, 6, (struct regs){BIT(2), 0, 0, 0}); /* APIC timer runs always */
@@ -151,6 +154,7 @@ void cpuid_model_build(struct cpuid_model *m, unsigned ncpus, uint64_t tsc_hz)
     add_basic(m, ncpus, avx);
     add(m, 0x40000000, (struct regs){0x40000000, 0x70706f64, 0x6f646c65, 0x6c657070});
     add_extended(m);
+    cpuid_identify(m, (struct cpuid_identity){CPUID_INTEL, SAPPHIRE_RAPIDS});
 }
 
 static const struct cpuid_leaf *find(const struct cpuid_model *m, uint32_t leaf, uint32_t sub)
@@ -189,7 +193,7 @@ void cpuid_query(const struct x86_cpu *c, uint32_t leaf, uint32_t sub, uint32_t 
     const struct cpuid_leaf *l = find(c->model, leaf, sub);
     bool out_of_range = leaf < 0x40000000 ? leaf > 0x16 : leaf > 0x80000008;
     memset(out, 0, 4 * sizeof(out[0]));
-    if (!l && out_of_range)
+    if (!l && out_of_range && c->model->id.vendor == CPUID_INTEL)
         l = find(c->model, 0x16, 0); /* Intel: the highest basic leaf answers */
     if (!l)
         return;

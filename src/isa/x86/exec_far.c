@@ -388,17 +388,25 @@ static void step_behind(struct x86_cpu *c)
     }
 }
 
+/* Where the vendors' processors differ: in long mode Intel's know SYSCALL in 64-bit code only,
+ * AMD's have no SYSENTER. (AMD's SYSCALL in legacy mode is not modelled.) */
+static bool is_amd(const struct x86_cpu *c)
+{
+    return c->model->id.vendor == CPUID_AMD;
+}
+
 EXEC(syscall)
 {
-    if (!(c->efer & EFER_SCE) || !x86_protected(c) || !x86_long_mode(c) || c->code_mode != 64)
-        x86_raise(c, VEC_UD); /* Intel: 64-bit code only */
+    bool from64 = c->code_mode == 64;
+    if (!(c->efer & EFER_SCE) || !x86_protected(c) || !x86_long_mode(c) || !(from64 || is_amd(c)))
+        x86_raise(c, VEC_UD);
     c->gpr[RCX] = op_next_rip(c, op);
     c->gpr[R11] = x86_rflags(c) & ~(u64)FL_RF;
     u16 sel = (c->star >> 32) & 0xfffc;
     flat_cs(c, sel, 0, true);
     flat_ss(c, (u16)(sel + 8), 0);
     c->cpl = 0;
-    c->rip = c->lstar;
+    c->rip = from64 ? c->lstar : c->cstar;
     x86_set_rflags(c, x86_rflags(c) & ~(c->fmask | FL_RF));
     x86_update_mode(c);
     step_behind(c);
@@ -430,6 +438,8 @@ EXEC_ANY(SYSRET, sysret);
 
 EXEC(sysenter)
 {
+    if (is_amd(c) && x86_long_mode(c))
+        x86_raise(c, VEC_UD);
     if (!(c->cr0 & CR0_PE) || !(c->sysenter_cs & 0xfffc))
         x86_raise_gp(c, 0);
     (void)op;
@@ -448,6 +458,8 @@ EXEC_ANY(SYSENTER, sysenter);
 EXEC(sysexit)
 {
     bool to64 = op->size == 8;
+    if (is_amd(c) && x86_long_mode(c))
+        x86_raise(c, VEC_UD);
     if (!(c->cr0 & CR0_PE) || c->cpl != 0 || !(c->sysenter_cs & 0xfffc))
         x86_raise_gp(c, 0);
     u64 rip = c->gpr[RDX], rsp = c->gpr[RCX];

@@ -276,6 +276,64 @@ static void test_tsc_adjust_moves_with_the_counter(void **state)
     assert_int_equal(c->tsc_offset - offset, v);
 }
 
+/* ---- where Intel's and AMD's processors differ ---- */
+
+enum { TABLES = 0x50000 };
+
+/* `code` at CPL 3 in compatibility mode; nothing can be delivered, so a fault ends the machine. */
+static struct machine *compatibility(const void *code, size_t len, enum cpuid_vendor vendor)
+{
+    struct machine *m = fresh(code, len);
+    struct x86_cpu *c = m->cpu;
+    cpuid_model_build(&m->model, 1, 2000000000);
+    cpuid_identify(&m->model, (struct cpuid_identity){(uint8_t)vendor, 0x00800f12});
+    for (unsigned i = 0; i < 2; i++)
+        *ram32(m, TABLES + 0x1000 * i) = (TABLES + 0x1000 * (i + 1)) | 7;
+    *ram32(m, TABLES + 0x2000) = 0x87; /* 2 MiB, user */
+    gpa_wrote(&m->vm.mem, TABLES, 0x3000);
+    c->cr3 = TABLES;
+    c->cr4 |= CR4_PAE;
+    c->cr0 |= CR0_PG;
+    c->efer = EFER_LME | EFER_LMA | EFER_SCE;
+    c->idt_limit = 0;
+    c->cpl = 3;
+    c->seg[SEG_CS].attr |= 3 << 5;
+    c->seg[SEG_SS].attr |= 3 << 5;
+    c->star = UINT64_C(8) << 32;
+    c->cstar = STUBS + 1;
+    c->lstar = STUBS + 2;
+    c->sysenter_cs = 8;
+    c->sysenter_eip = STUBS + 3;
+    x86_update_mode(c);
+    assert_int_equal(c->code_mode, 32);
+    return m;
+}
+
+/* Where it halts, behind STUBS; -1 when it faults. */
+static int run_call(const char *code, enum cpuid_vendor vendor)
+{
+    struct machine *m = compatibility(code, 2, vendor);
+    struct vcpu *v = &m->vm.vcpus[0];
+    struct vm_exit exit = {0};
+    struct error err = {0};
+    atomic_store(&v->requests, 0);
+    assert_int_equal(engine_interp.state_put(v, &err), 0);
+    do
+        engine_interp.run(v, &exit);
+    while (exit.reason == EXIT_INTERRUPTED);
+    return exit.reason == EXIT_HALT ? (int)(m->cpu->rip - 1 - STUBS) : -1;
+}
+
+static void test_system_calls_from_compatibility_mode(void **state)
+{
+    static const char syscall[] = "\x0f\x05", sysenter[] = "\x0f\x34";
+    (void)state;
+    assert_int_equal(run_call(syscall, CPUID_AMD), 1);
+    assert_int_equal(run_call(syscall, CPUID_INTEL), -1);
+    assert_int_equal(run_call(sysenter, CPUID_AMD), -1);
+    assert_int_equal(run_call(sysenter, CPUID_INTEL), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_frame_in_the_running_page),
         cmocka_unit_test(test_nmi_waits_for_iret),
         cmocka_unit_test(test_event_under_way_is_delivered),
+        cmocka_unit_test(test_system_calls_from_compatibility_mode),
         cmocka_unit_test(test_tsc_adjust_moves_with_the_counter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
