@@ -6,12 +6,18 @@
 
 #include "vm/vm.h"
 
+/* Under vm->lock. Ended, or about to be reset: whoever waits for that pauses the machine next. */
+static bool must_stand(const struct vm *vm)
+{
+    return vm->pause_depth > 0 || vm->end != VM_RUNNING || vm->reset_pending;
+}
+
 static void park(struct vm *vm, struct vcpu *v)
 {
     pthread_mutex_lock(&vm->lock);
     vm->nparked++;
     pthread_cond_broadcast(&vm->cond);
-    while (vm->pause_depth > 0 && !(atomic_load(&v->requests) & VCPU_REQ_STOP))
+    while (must_stand(vm) && !(atomic_load(&v->requests) & VCPU_REQ_STOP))
         pthread_cond_wait(&vm->cond, &vm->lock);
     vm->nparked--;
     pthread_mutex_unlock(&vm->lock);

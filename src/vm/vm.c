@@ -14,6 +14,13 @@
 
 #include "base/log.h"
 
+/* No vCPU gets far beyond the event: the one that waits for it may be slow to wake up. */
+static void hold_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        vcpu_request(&vm->vcpus[i], VCPU_REQ_PAUSE);
+}
+
 static void host_event(void *opaque, enum machine_event ev, uint32_t value)
 {
     struct vm *vm = opaque;
@@ -32,6 +39,7 @@ static void host_event(void *opaque, enum machine_event ev, uint32_t value)
     }
     pthread_cond_broadcast(&vm->cond);
     pthread_mutex_unlock(&vm->lock);
+    hold_vcpus(vm);
 }
 
 static int host_doorbell(void *opaque, gpa_t addr, unsigned size, int fd, bool on)
