@@ -97,6 +97,7 @@ struct engine_ops {
     int (*doorbell)(struct vm *vm, gpa_t addr, unsigned size, int fd, bool on);
 };
 
+extern const struct engine_ops engine_dbt;
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 
