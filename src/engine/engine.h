@@ -98,6 +98,7 @@ struct engine_ops {
 };
 
 extern const struct engine_ops engine_dbt;
+extern const struct engine_ops engine_lockstep; /* dbt checked against interp, block by block */
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 

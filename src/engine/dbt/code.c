@@ -144,6 +144,8 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
         .len = d->len,
         .first_site = cc->nsites,
         .nsites = d->nsites,
+        .ninsns = d->ninsns,
+        .live_out = d->live_out,
     };
     memcpy(rw, d->bytes, d->len);
     enter_sites(cc, d, rw, n);

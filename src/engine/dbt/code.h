@@ -40,6 +40,8 @@ struct code_block {
     uint32_t body;  /* offset of the body from the entry */
     uint32_t len;   /* bytes of host code */
     uint32_t first_site, nsites;
+    uint16_t ninsns;  /* guest instructions */
+    uint8_t live_out; /* the front end's: flags live behind the last one */
     uint32_t next; /* in its hash chain: block number + 1 */
     bool dead;
 };
@@ -81,6 +83,8 @@ struct code_draft {
     const struct code_site *sites;
     const struct code_link *links;
     uint32_t nsites, nlinks;
+    uint16_t ninsns;
+    uint8_t live_out;
     /* Positions in bytes of 4-byte fields that take the number of the site or link `i`. */
     const uint32_t *site_fix, *link_fix;
 };

@@ -22,7 +22,7 @@ static int dbt_probe(struct error *err)
     return host_check(err);
 }
 
-static int dbt_vm_init(struct vm *vm, struct error *err)
+int dbt_vm_init(struct vm *vm, struct error *err)
 {
     struct dbt_vm *dv = calloc(1, sizeof(*dv));
     if (!dv)
@@ -40,7 +40,7 @@ static int dbt_vm_init(struct vm *vm, struct error *err)
     return r;
 }
 
-static void dbt_vm_destroy(struct vm *vm)
+void dbt_vm_destroy(struct vm *vm)
 {
     struct dbt_vm *dv = vm->engine_priv;
     if (!dv)
@@ -101,7 +101,7 @@ static bool run(struct interp *it, struct x86_cpu *c)
     }
 }
 
-static int dbt_vcpu_init(struct vcpu *v, struct error *err)
+int dbt_vcpu_init(struct vcpu *v, struct error *err)
 {
     struct dbt_vcpu *d = mmap(NULL, sizeof(*d), PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -120,7 +120,7 @@ static int dbt_vcpu_init(struct vcpu *v, struct error *err)
     return r;
 }
 
-static void dbt_vcpu_destroy(struct vcpu *v)
+void dbt_vcpu_destroy(struct vcpu *v)
 {
     struct dbt_vcpu *d = v->engine_priv;
     if (!d)
@@ -131,7 +131,7 @@ static void dbt_vcpu_destroy(struct vcpu *v)
     munmap(d, sizeof(*d));
 }
 
-static void dbt_run(struct vcpu *v, struct vm_exit *exit)
+void dbt_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct dbt_vcpu *d = v->engine_priv;
     if (dbt_thread_init(d, &exit->error) < 0) {
@@ -142,22 +142,15 @@ static void dbt_run(struct vcpu *v, struct vm_exit *exit)
     dbt_save_x87(d);
 }
 
-static void dbt_kick(struct vcpu *v)
+void dbt_kick(struct vcpu *v)
 {
     struct dbt_vcpu *d = v->engine_priv;
     x86_want_attention(v->cpu, X86_ATTN_REQUEST);
     atomic_store(&d->hot->attention, 1);
 }
 
-static int dbt_state_get(struct vcpu *v, struct error *err)
-{
-    (void)v;
-    (void)err;
-    return 0;
-}
-
 /* Every vCPU leaves the page sooner or later; those inside must do so at their next poll. */
-static void dbt_code_changed(struct vm *vm, gpa_t page)
+void dbt_code_changed(struct vm *vm, gpa_t page)
 {
     struct dbt_vm *dv = vm->engine_priv;
     if (!code_page_written(&dv->code, page))
@@ -178,7 +171,7 @@ const struct engine_ops engine_dbt = {
     .vcpu_destroy = dbt_vcpu_destroy,
     .run = dbt_run,
     .kick = dbt_kick,
-    .state_get = dbt_state_get,
+    .state_get = interp_state_get,
     .state_put = interp_state_put,
     .code_changed = dbt_code_changed,
 };

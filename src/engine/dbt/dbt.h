@@ -48,15 +48,27 @@ struct dbt_vcpu {
     uint32_t epoch;
     uint64_t native_generation;
     void *signal_stack;
+    struct lockstep *lockstep; /* NULL: nobody compares */
     struct dbt_op ops[DBT_OPS];
     struct xlat xlat;
 };
+
+/* dbt.c: engine_ops, shared with the engine that compares (x86/lockstep.c) */
+int dbt_vm_init(struct vm *vm, struct error *err) must_check;
+void dbt_vm_destroy(struct vm *vm);
+void dbt_run(struct vcpu *v, struct vm_exit *exit);
+void dbt_kick(struct vcpu *v);
+void dbt_code_changed(struct vm *vm, gpa_t page);
+int dbt_vcpu_init(struct vcpu *v, struct error *err) must_check;
+void dbt_vcpu_destroy(struct vcpu *v);
 
 /* x86/slow.c: what stubs call, and the way in. */
 const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg);
 /* Translated code for c->rip, with the space and hot page made ready; NULL: attention is wanted, or
  * the interpreter must run it. May raise the guest's fetch faults. */
 const void *dbt_dispatch(struct dbt_vcpu *d, struct x86_cpu *c);
+/* Ready to run `b`, which is at c->rip. */
+const void *dbt_enter_block(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_block *b);
 bool dbt_can_translate(const struct x86_cpu *c);
 /* Put the x87 unit into struct x86_cpu. */
 void dbt_save_x87(struct dbt_vcpu *d);

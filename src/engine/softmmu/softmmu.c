@@ -63,7 +63,7 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
     e->addend = (uintptr_t)host - (va & GUEST_PAGE_MASK);
     e->read = kind == ACCESS_EXEC ? (old_read == tag ? tag : TLB_INVALID) : tag;
     e->exec = kind == ACCESS_EXEC ? tag : (old_exec == tag ? tag : TLB_INVALID);
-    bool write = kind == ACCESS_WRITE && w->write && !slot->readonly &&
+    bool write = kind == ACCESS_WRITE && w->write && !slot->readonly && !s->storing &&
                  !(flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN));
     if (write)
         e->write = tag;
@@ -221,6 +221,8 @@ static void own_code(struct softmmu *s, gpa_t gpa)
 static void store_flagged(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
 {
     own_code(s, gpa);
+    if (s->storing)
+        s->storing(s, gpa, size);
     s->vcpu->stats.code_writes++;
     if (gpa_write(s->mem, gpa, &v, size) < 0)
         return; /* read-only memory ignores writes */

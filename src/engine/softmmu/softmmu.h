@@ -41,6 +41,8 @@ struct softmmu {
     /* Told when cached instruction addresses became invalid. */
     softmmu_unmapped_fn *code_unmapped;
     void *opaque;
+    /* For who compares engines: no write ever takes the fast path, and each is told beforehand. */
+    void (*storing)(struct softmmu *s, gpa_t gpa, unsigned size);
     /* Told when no one may write to the host page any more (softmmu_drop_write); may be NULL. */
     void (*write_dropped)(struct softmmu *s, const uint8_t *host);
 };

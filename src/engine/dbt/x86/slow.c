@@ -51,6 +51,11 @@ const void *dbt_dispatch(struct dbt_vcpu *d, struct x86_cpu *c)
     const struct code_block *b = dbt_find(d, c);
     if (!b || wants_attention(c))
         return NULL;
+    return dbt_enter_block(d, c, b);
+}
+
+const void *dbt_enter_block(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_block *b)
+{
     dbt_enter_space(d, c);
     bool local = !softmmu_is_global(&d->it.mmu, c->rip);
     space_jump_set(d->space, c->rip, code_entry(&d->vm->code, b));
@@ -154,10 +159,11 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     const struct x86_op *next = op->fn(c, op);
     c->op = NULL;
     if (!next)
-        return dbt_dispatch(d, c);
+        return d->lockstep ? NULL : dbt_dispatch(d, c);
     for (unsigned i = 0; i < nva && dbt_space_is_current(d, c); i++)
         dbt_fill(d, c, va[i]);
-    if (!site.resume || wants_attention(c) || !dbt_space_is_current(d, c) ||
+    bool leave = wants_attention(c) && !d->lockstep;
+    if (!site.resume || leave || !dbt_space_is_current(d, c) ||
         d->epoch != atomic_load(&cc->epoch)) {
         c->rip = c->code_base + site.off + site.len;
         return dbt_dispatch(d, c);
@@ -196,6 +202,13 @@ static void complete_vectors(struct dbt_vcpu *d, struct x86_cpu *c)
         memset(c->xsave + XS_YMMH, 0, 256);
 }
 
+/* Where a block of a comparison ends. */
+static const void *stop(struct x86_cpu *c, uint64_t rip)
+{
+    c->rip = rip;
+    return NULL;
+}
+
 const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
 {
     struct vcpu *v = c->vcpu;
@@ -209,10 +222,9 @@ const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
         return run_link(d, c, (uint32_t)arg);
     case STUB_MISS:
         c->rip = arg;
-        return dbt_dispatch(d, c);
+        return d->lockstep ? NULL : dbt_dispatch(d, c);
     case STUB_ATTEND:
-        c->rip = arg;
-        return NULL;
+        return stop(c, arg);
     }
     return NULL;
 }

@@ -44,7 +44,7 @@ static void decode_block(struct xlat *x, unsigned off)
         xi->raw = x->page + off;
         off += xi->in.len;
         x->n++;
-        if (ends_block(&xi->in))
+        if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC))
             return;
     }
 }
@@ -131,14 +131,20 @@ static void emit_block(struct xlat *x)
     for (x->i = 0; x->i < x->n && !x->ended; x->i++) {
         uint32_t first = x->nsites;
         xlat_cur(x)->label = x->a.len;
-        if (!translate(x))
+        if (!translate(x)) {
+            if (x->lockstep) {
+                x->live_out = xlat_cur(x)->live;
+                x->n = x->i;
+                break;
+            }
             whole(x);
+        }
         set_resume(x, first);
     }
     if (x->ended)
         return;
-    x->i = x->n - 1;
-    xlat_jump(x, xlat_next_off(x));
+    x->i = x->n ? x->n - 1 : 0;
+    xlat_jump(x, x->n ? xlat_next_off(x) : xlat_cur(x)->off);
 }
 
 /* What does not even decode: the interpreter raises its fault, or fetches it from two pages. */
@@ -171,6 +177,8 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
     else
         emit_undecodable(x, off);
     xlat_emit_tails(x);
+    d->ninsns = (uint16_t)x->n;
+    d->live_out = x->live_out;
     d->bytes = x->bytes;
     d->len = x->a.len;
     d->sites = x->sites;

@@ -79,6 +79,8 @@ struct xlat {
     uint32_t nsites, nlinks;
     struct xlat_tail tails[XLAT_TAILS];
     uint32_t ntails;
+    bool lockstep; /* every block ends at its first branch and leaves through the miss stub */
+    uint8_t live_out;
     bool ended; /* the last instruction left the block for good */
     uint8_t bytes[XLAT_BYTES];
 };

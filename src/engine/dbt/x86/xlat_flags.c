@@ -66,6 +66,7 @@ void xlat_liveness(struct xlat *x)
     int64_t end = last->off + last->in.len;
     uint8_t live = flows_on(&last->in) ? xlat_live_at(x, end, LOOK_DEPTH)
                                        : flow_live(x, &last->in, end, LOOK_DEPTH);
+    x->live_out = live;
     for (unsigned i = x->n; i-- > 0;) {
         struct xlat_insn *xi = &x->insns[i];
         if (i + 1 < x->n && xi->in.iclass == X86_I_JCC)

@@ -21,6 +21,12 @@ static bool in_page(int64_t target)
     return target >= 0 && target < (int64_t)GUEST_PAGE_SIZE;
 }
 
+/* Can a jump to `target` be a link? */
+static bool linkable(const struct xlat *x, int64_t target)
+{
+    return in_page(target) && !x->lockstep;
+}
+
 /* The instruction of this block at `target`, already translated; or NULL. */
 static const struct xlat_insn *emitted(const struct xlat *x, int64_t target)
 {
@@ -33,6 +39,10 @@ static const struct xlat_insn *emitted(const struct xlat *x, int64_t target)
 
 void xlat_jump_r11(struct xlat *x)
 {
+    if (x->lockstep) {
+        asm_jmp_mem(&x->a, HOT(miss));
+        return;
+    }
     asm_pext_gs(&x->a, H_R15, H_R11, offsetof(struct dbt_hot, jump_mask));
     asm_jmp_mem(&x->a, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_CODE});
 }
@@ -85,7 +95,7 @@ static bool live_at_target(const struct xlat *x, int64_t target)
 
 void xlat_jump(struct xlat *x, int64_t target)
 {
-    if (!in_page(target)) {
+    if (!linkable(x, target)) {
         asm_load(&x->a, H_R11, HOT(code_base));
         asm_lea(&x->a, H_R11, MEM_BASE(H_R11, target));
         xlat_jump_r11(x);
@@ -104,13 +114,13 @@ static int64_t branch_target(struct xlat *x)
 static void conditional(struct xlat *x, unsigned cc, int64_t target)
 {
     struct asm_buf *a = &x->a;
-    if (in_page(target) && target > xlat_cur(x)->off) {
+    if (linkable(x, target) && target > xlat_cur(x)->off) {
         uint32_t link = new_link(x, target);
         asm_align_field(a, 2);
         uint32_t at = asm_jcc(a, cc);
         x->links[link].patch = at;
         xlat_new_tail(x, TAIL_LINK, at)->index = link;
-    } else if (in_page(target)) {
+    } else if (linkable(x, target)) {
         uint32_t over = asm_jcc(a, cc ^ 1);
         xlat_jump(x, target);
         asm_here(a, over);
