@@ -158,6 +158,20 @@ static void emit_undecodable(struct xlat *x, unsigned off)
     asm_jmp_mem(&x->a, HOT(slow));
 }
 
+/* Flags that the block leaves otherwise than the host's own instruction would: those that division
+ * leaves undefined, as its operands are compared before. */
+static uint8_t odd_flags(const struct xlat *x)
+{
+    uint8_t odd = 0;
+    for (unsigned i = 0; i < x->n; i++) {
+        const struct x86_insn *in = &x->insns[i].in;
+        odd &= (uint8_t)~in->desc->flags_write;
+        if (in->iclass == X86_I_DIV || in->iclass == X86_I_IDIV)
+            odd |= in->desc->flags_undef;
+    }
+    return odd;
+}
+
 void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_t *more)
 {
     x->a = (struct asm_buf){.bytes = x->bytes, .size = sizeof(x->bytes)};
@@ -178,7 +192,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
         emit_undecodable(x, off);
     xlat_emit_tails(x);
     d->ninsns = (uint16_t)x->n;
-    d->live_out = x->live_out;
+    d->live_out = x->live_out & (uint8_t)~odd_flags(x);
     d->bytes = x->bytes;
     d->len = x->a.len;
     d->sites = x->sites;

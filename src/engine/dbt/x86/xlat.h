@@ -45,10 +45,11 @@ enum xlat_tail_kind { TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_AT
 struct xlat_tail {
     enum xlat_tail_kind kind;
     uint32_t from;  /* displacement that leads here */
+    uint32_t from2; /* another one, or 0 */
     uint32_t index; /* site or link */
     /* Misaligned: */
     enum xlat_flags flags;
-    uint32_t back;
+    uint32_t back, slow; /* where to go on, and the tail for what crosses pages */
     struct asm_mem guest;
     uint8_t size;
     bool in_r15; /* the guest address must be in r15 when going back */

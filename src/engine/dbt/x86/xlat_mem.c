@@ -127,31 +127,26 @@ static unsigned align_mask(unsigned size)
     return m - 1;
 }
 
-static void slow_tail(struct xlat *x, uint32_t from, uint32_t site, enum xlat_flags flags)
-{
-    struct xlat_tail *t = xlat_new_tail(x, TAIL_SLOW, from);
-    t->index = site;
-    t->flags = flags;
-}
-
+/*
+ * An unaligned access may reach into the next page. `shape` is the access's slow tail, which comes
+ * after the one made here.
+ */
 static void check_alignment(struct xlat *x, const struct xlat_mem *m, struct xlat_want want,
-                            struct xlat_tail *shape)
+                            bool in_r15, struct xlat_tail *shape)
 {
-    unsigned va = shape->in_r15 ? H_R15 : (unsigned)m->guest.base;
     if (want.size == 1)
         return;
-    asm_test8_imm(&x->a, va, align_mask(want.size));
+    asm_test8_imm(&x->a, in_r15 ? H_R15 : (unsigned)m->guest.base, align_mask(want.size));
     uint32_t from = asm_jcc(&x->a, CC_NE);
     if (want.aligned) {
-        slow_tail(x, from, shape->index, shape->flags);
+        shape->from2 = from;
         return;
     }
     struct xlat_tail *t = xlat_new_tail(x, TAIL_MISALIGNED, from);
-    t->index = shape->index;
-    t->flags = shape->flags;
+    t->slow = x->ntails;
     t->guest = m->guest;
     t->size = want.size;
-    t->in_r15 = shape->in_r15;
+    t->in_r15 = in_r15;
     t->back = x->a.len;
 }
 
@@ -162,24 +157,32 @@ static struct asm_mem host_operand(const struct xlat_mem *m)
     return MEM_INDEXED(m->guest.base, H_R15, m->guest.disp);
 }
 
+static enum xlat_flags flags_care(const struct xlat *x, const struct xlat_mem *m)
+{
+    if (!x->insns[x->i].live)
+        return FLAGS_DEAD;
+    return m->r11 ? FLAGS_IN_TMP : FLAGS_IN_R11;
+}
+
 void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
 {
     struct asm_buf *a = &x->a;
-    struct xlat_tail shape = {.index = xlat_new_site(x, 0)};
-    bool live = xlat_cur(x)->live;
-    shape.flags = !live ? FLAGS_DEAD : m->r11 ? FLAGS_IN_TMP : FLAGS_IN_R11;
-    shape.in_r15 = m->guest.base == ASM_NONE || m->guest.disp != 0;
-    keep_flags(x, shape.flags);
-    if (shape.in_r15)
+    struct xlat_tail slow = {.kind = TAIL_SLOW,
+                             .index = xlat_new_site(x, 0),
+                             .flags = flags_care(x, m)};
+    bool in_r15 = m->guest.base == ASM_NONE || m->guest.disp != 0;
+    keep_flags(x, slow.flags);
+    if (in_r15)
         asm_lea(a, H_R15, m->guest);
-    check_alignment(x, m, want, &shape);
-    asm_rorx(a, H_R15, shape.in_r15 ? H_R15 : (unsigned)m->guest.base, GUEST_PAGE_SHIFT);
+    check_alignment(x, m, want, in_r15, &slow);
+    asm_rorx(a, H_R15, in_r15 ? H_R15 : (unsigned)m->guest.base, GUEST_PAGE_SHIFT);
     asm_lea32(a, H_R15, MEM_INDEXED(H_R15, H_R15, 0));
     asm_load(a, H_R15,
              (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_TABLE + (want.write ? 8 : 0)});
     asm_op_reg(a, true, 0x85, H_R15, H_R15);
-    slow_tail(x, asm_jcc(a, CC_E), shape.index, shape.flags);
-    load_flags(a, shape.flags);
+    slow.from = asm_jcc(a, CC_E);
+    x->tails[x->ntails++] = slow;
+    load_flags(a, slow.flags);
     m->host = host_operand(m);
     if (want.data && m->r11) {
         asm_lea(a, H_R15, m->host);
@@ -209,9 +212,7 @@ static void emit_misaligned(struct xlat *x, const struct xlat_tail *t)
     asm_32(a, OFFSET_MASK);
     asm_op_reg(a, false, 0x81, 7, H_R15); /* cmp r15d, imm32 */
     asm_32(a, OFFSET_MASK + 1 - t->size);
-    uint32_t within = asm_jcc(a, CC_BE);
-    emit_slow(x, t->index, t->flags);
-    asm_here(a, within);
+    x->tails[t->slow].from2 = asm_jcc(a, CC_A);
     if (t->in_r15)
         asm_lea(a, H_R15, t->guest);
     asm_jmp_to(a, t->back);
@@ -235,6 +236,8 @@ static void load_target(struct xlat *x, const struct xlat_tail *t)
 static void emit_tail(struct xlat *x, const struct xlat_tail *t)
 {
     asm_here(&x->a, t->from);
+    if (t->from2)
+        asm_here(&x->a, t->from2);
     switch (t->kind) {
     case TAIL_SLOW:
         emit_slow(x, t->index, t->flags);
