@@ -34,6 +34,7 @@ int dbt_vm_init(struct vm *vm, struct error *err)
     r = stubs_make(&dv->stubs, &dv->code.mem, dbt_handle, err);
     if (r < 0)
         return r;
+    dv->jump_stubs = (struct space_stubs){dv->stubs.miss, dv->stubs.attend};
     code_seal(&dv->code, dv->stubs.miss);
     for (unsigned i = 0; r == 0 && i < vm->mem.nslots; i++)
         r = space_reserve_aliases((uintptr_t)vm->mem.slots[i].host, vm->mem.slots[i].len, err);
@@ -91,6 +92,7 @@ static bool run(struct interp *it, struct x86_cpu *c)
     struct dbt_vcpu *d = container_of(it, struct dbt_vcpu, it);
     for (;;) {
         atomic_store(&d->hot->attention, 0);
+        atomic_store(&d->hot->jump_mask, SPACE_JUMP_MASK);
         if (atomic_load(&c->attention))
             return true;
         const void *code = dbt_dispatch(d, c);
@@ -147,6 +149,7 @@ void dbt_kick(struct vcpu *v)
     struct dbt_vcpu *d = v->engine_priv;
     x86_want_attention(v->cpu, X86_ATTN_REQUEST);
     atomic_store(&d->hot->attention, 1);
+    atomic_store(&d->hot->jump_mask, 0);
 }
 
 /* Every vCPU leaves the page sooner or later; those inside must do so at their next poll. */

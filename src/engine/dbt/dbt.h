@@ -6,7 +6,8 @@
  *    runs all else, and every instruction the translator leaves to it.
  * 2. Outside of stubs.enter() and its handler, struct x86_cpu is true but for the x87 unit, which
  *    may still be in the host's (`x87_live`).
- * 3. hot->attention is set after c->attention and cleared before it is looked at.
+ * 3. hot->attention and a jump mask of 0 are set after c->attention and cleared before that is
+ *    looked at.
  */
 #ifndef DOPPEL_ENGINE_DBT_DBT_H
 #define DOPPEL_ENGINE_DBT_DBT_H
@@ -23,6 +24,7 @@ enum { DBT_USER_SPACES = 6, DBT_OPS = 512 };
 struct dbt_vm {
     struct code_cache code;
     struct stubs stubs;
+    struct space_stubs jump_stubs;
 };
 
 /* The executable form of a site's instruction. */

@@ -11,9 +11,9 @@
 
 #define LOG_BYTES (2 * SPACE_LOG * sizeof(uint32_t))
 
-int space_init(struct space *s, int hot_fd, uint64_t miss, struct error *err)
+int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
 {
-    *s = (struct space){.key = SPACE_UNUSED};
+    *s = (struct space){.key = SPACE_UNUSED, .stubs = stubs};
     uint8_t *base = mmap(NULL, SPACE_SIZE, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
@@ -33,8 +33,8 @@ int space_init(struct space *s, int hot_fd, uint64_t miss, struct error *err)
         return error_set(err, ENOMEM, "no memory for the translator's page tables");
     }
     s->local = s->log + SPACE_LOG;
-    s->jumps_dirty = true;
-    space_jumps_clear(s, miss);
+    s->jumps_dirty[0] = s->jumps_dirty[1] = true;
+    space_jumps_clear(s);
     return 0;
 }
 
@@ -127,21 +127,27 @@ bool space_has_jumps(const struct space *s, gva_t va)
 void space_jump_set(struct space *s, gva_t va, uint64_t code)
 {
     unsigned slot = jump_slot(va);
+    if (slot == SPACE_SLOT_ATTEND)
+        return;
     ((uint64_t *)(s->base + SPACE_JUMP_KEYS))[slot] = -va;
     ((uint64_t *)(s->base + SPACE_JUMP_CODE))[slot] = code;
     s->jump_pages[page_bit(va) / 64] |= UINT64_C(1) << (page_bit(va) % 64);
-    s->jumps_dirty = true;
+    s->jumps_dirty[slot / (SPACE_JUMPS / 2)] = true;
 }
 
-void space_jumps_clear(struct space *s, uint64_t miss)
+void space_jumps_clear(struct space *s)
 {
-    if (!s->jumps_dirty)
-        return;
     uint64_t *code = (uint64_t *)(s->base + SPACE_JUMP_CODE);
-    for (unsigned i = 0; i < SPACE_JUMPS; i++)
-        code[i] = miss;
+    for (unsigned half = 0; half < 2; half++) {
+        if (!s->jumps_dirty[half])
+            continue;
+        for (unsigned i = 0; i < SPACE_JUMPS / 2; i++)
+            code[half * (SPACE_JUMPS / 2) + i] = s->stubs->miss;
+        s->jumps_dirty[half] = false;
+    }
+    code[SPACE_SLOT_ATTEND] = s->stubs->attend;
     memset(s->jump_pages, 0, sizeof(s->jump_pages));
-    s->jumps_dirty = s->jumps_local = false;
+    s->jumps_local = false;
 }
 
 int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err)

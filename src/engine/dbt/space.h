@@ -14,7 +14,8 @@
  * 4. Every entry that is not zero is in the log, so clearing a space costs what was filled.
  * 5. A write entry exists only for pages without MEM_PAGE_CODE and MEM_PAGE_CLEAN.
  * 6. A jump-table slot names a block's entry and the negated guest address it stands for; a block's
- *    prologue checks the latter. Empty slots lead to the miss stub.
+ *    prologue checks the latter, without touching the flags: the block may be the wrong one. Empty
+ *    slots lead to the miss stub.
  */
 #ifndef DOPPEL_ENGINE_DBT_SPACE_H
 #define DOPPEL_ENGINE_DBT_SPACE_H
@@ -28,7 +29,7 @@
 #include "base/error.h"
 
 enum {
-    SPACE_JUMPS = 1 << 13,
+    SPACE_JUMPS = 1 << 14,
     SPACE_LOG = 1 << 13,
     SPACE_JUMP_PAGES = 1 << 12,
     SPACE_JUMP_KEYS = 0x1000, /* offsets from the GS base */
@@ -36,8 +37,13 @@ enum {
     SPACE_TABLE = 0x100000,
     SPACE_INDEX_BITS = 31,
 };
-/* Which bits of a guest address pick its jump-table slot (PEXT). */
-#define SPACE_JUMP_MASK UINT64_C(0x3ffe)
+/*
+ * Which bits of a guest address pick its jump-table slot (PEXT). Bit 46 is set in nearly all code
+ * addresses, so slot 0 is nobody's: with a mask of 0 every jump goes there, to the stub that attends
+ * to requests. That way a jump needs no poll.
+ */
+#define SPACE_JUMP_MASK (UINT64_C(0x3ffe) | UINT64_C(1) << 46)
+enum { SPACE_SLOT_ATTEND = 0 };
 #define SPACE_SIZE      (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
 
 /* The page every space shows at its start. Translated code and stubs read and write it. */
@@ -47,7 +53,7 @@ struct dbt_hot {
     uint64_t seg_base[2];
     uint64_t cpu;       /* the ISA's struct */
     uint64_t host_sp;
-    uint64_t jump_mask; /* SPACE_JUMP_MASK */
+    _Atomic uint64_t jump_mask; /* SPACE_JUMP_MASK, or 0: attend */
     uint64_t tmp[4];
     uint64_t arg;       /* of a stub */
     uint64_t slow, miss, link, attend; /* addresses of the stubs */
@@ -61,11 +67,12 @@ struct space_entry {
 _Static_assert(sizeof(struct dbt_hot) <= 4096, "one page");
 
 struct space {
+    const struct space_stubs *stubs;
     uint8_t *base; /* GS base while it is in use; NULL: not made yet */
     uint64_t key;  /* which address space it holds; SPACE_UNUSED */
     uint64_t used; /* for recycling the one used longest ago */
     uint32_t ctx;  /* translation context its jump table was filled under */
-    bool jumps_dirty;
+    bool jumps_dirty[2]; /* halves of the jump table, by bit 46 */
     bool jumps_local; /* the jump table holds addresses that are not mapped globally */
     uint64_t jump_pages[SPACE_JUMP_PAGES / 64]; /* hashed set of pages with jump slots */
     uint32_t nlog, nlocal;
@@ -74,8 +81,13 @@ struct space {
 };
 #define SPACE_UNUSED UINT64_MAX
 
-/* `hot_fd`: a memfd that holds the hot page. `miss`: what empty jump slots lead to. */
-int space_init(struct space *s, int hot_fd, uint64_t miss, struct error *err) must_check;
+/* Where jumps lead that no block's entry is known for, and slot 0. */
+struct space_stubs {
+    uint64_t miss, attend;
+};
+
+/* `hot_fd`: a memfd that holds the hot page. `stubs` is kept. */
+int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err) must_check;
 void space_destroy(struct space *s);
 
 static inline struct space_entry *space_entry(const struct space *s, gva_t va)
@@ -96,7 +108,7 @@ void space_clear(struct space *s);
 void space_clear_local(struct space *s);
 
 void space_jump_set(struct space *s, gva_t va, uint64_t code);
-void space_jumps_clear(struct space *s, uint64_t miss);
+void space_jumps_clear(struct space *s);
 
 /* Make sure that nothing gets mapped where a stray access through a wrong entry would land. */
 int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err) must_check;

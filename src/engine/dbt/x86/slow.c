@@ -202,13 +202,6 @@ static void complete_vectors(struct dbt_vcpu *d, struct x86_cpu *c)
         memset(c->xsave + XS_YMMH, 0, 256);
 }
 
-/* Where a block of a comparison ends. */
-static const void *stop(struct x86_cpu *c, uint64_t rip)
-{
-    c->rip = rip;
-    return NULL;
-}
-
 const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
 {
     struct vcpu *v = c->vcpu;
@@ -224,7 +217,9 @@ const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
         c->rip = arg;
         return d->lockstep ? NULL : dbt_dispatch(d, c);
     case STUB_ATTEND:
-        return stop(c, arg);
+        /* Slot 0 of the jump table belongs to some few addresses, too. */
+        c->rip = arg;
+        return atomic_load(&d->hot->attention) ? NULL : dbt_dispatch(d, c);
     }
     return NULL;
 }

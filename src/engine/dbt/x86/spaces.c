@@ -26,20 +26,20 @@ static int map_hot(struct dbt_vcpu *d, struct error *err)
 
 int dbt_spaces_init(struct dbt_vcpu *d, struct error *err)
 {
-    uint64_t miss = d->vm->stubs.miss;
+    const struct space_stubs *stubs = &d->vm->jump_stubs;
     d->hot_fd = -1;
     int r = map_hot(d, err);
     if (r == 0)
-        r = space_init(&d->kernel, d->hot_fd, miss, err);
+        r = space_init(&d->kernel, d->hot_fd, stubs, err);
     for (unsigned i = 0; r == 0 && i < DBT_USER_SPACES; i++)
-        r = space_init(&d->user[i], d->hot_fd, miss, err);
+        r = space_init(&d->user[i], d->hot_fd, stubs, err);
     if (r < 0)
         return r;
     *d->hot = (struct dbt_hot){
         .cpu = (uintptr_t)d->v->cpu,
         .jump_mask = SPACE_JUMP_MASK,
         .slow = d->vm->stubs.slow,
-        .miss = miss,
+        .miss = d->vm->stubs.miss,
         .link = d->vm->stubs.link,
         .attend = d->vm->stubs.attend,
     };
@@ -74,7 +74,7 @@ static struct space *user_space(struct dbt_vcpu *d, uint64_t key)
             oldest = s;
     }
     space_clear(oldest);
-    space_jumps_clear(oldest, d->vm->stubs.miss);
+    space_jumps_clear(oldest);
     oldest->key = key;
     return oldest;
 }
@@ -84,7 +84,7 @@ static struct space *kernel_space(struct dbt_vcpu *d, uint64_t key)
     if (d->kernel.key != key) {
         space_clear_local(&d->kernel);
         if (d->kernel.jumps_local)
-            space_jumps_clear(&d->kernel, d->vm->stubs.miss);
+            space_jumps_clear(&d->kernel);
         d->kernel.key = key;
     }
     return &d->kernel;
@@ -102,7 +102,7 @@ void dbt_enter_space(struct dbt_vcpu *d, struct x86_cpu *c)
     uint32_t ctx = ctx_of(c);
     struct space *s = c->cpl == 3 ? user_space(d, key) : kernel_space(d, key);
     if (s->ctx != ctx) {
-        space_jumps_clear(s, d->vm->stubs.miss);
+        space_jumps_clear(s);
         s->ctx = ctx;
     }
     s->used = ++d->uses;
@@ -136,14 +136,14 @@ void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all)
             space_drop_page(s, va);
         /* Code of the page before may reach into this one. */
         if (all || space_has_jumps(s, va) || space_has_jumps(s, va - GUEST_PAGE_SIZE))
-            space_jumps_clear(s, d->vm->stubs.miss);
+            space_jumps_clear(s);
     }
 }
 
 void dbt_forget_jumps(struct dbt_vcpu *d)
 {
     for (unsigned i = 0; i <= DBT_USER_SPACES; i++)
-        space_jumps_clear(nth(d, i), d->vm->stubs.miss);
+        space_jumps_clear(nth(d, i));
 }
 
 void dbt_drop_write(struct dbt_vcpu *d, const uint8_t *host)

@@ -8,6 +8,8 @@
 #include "isa/x86/cpuid.h"
 #include "isa/x86/decode.h"
 
+enum { LONGEST = 15 }; /* bytes of an instruction */
+
 /* Behind these the context may differ, or interrupts may have to be looked at. */
 static bool ends_block(const struct x86_insn *in)
 {
@@ -38,10 +40,12 @@ static void decode_block(struct xlat *x, unsigned off)
 {
     while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
         struct xlat_insn *xi = &x->insns[x->n];
-        if (x86_decode(&xi->in, x->page + off, GUEST_PAGE_SIZE - off, X86_MODE_64) < 0)
+        unsigned avail = (unsigned)GUEST_PAGE_SIZE - off;
+        avail = avail < LONGEST ? avail : LONGEST;
+        memcpy(xi->raw, x->page + off, avail);
+        if (x86_decode(&xi->in, xi->raw, avail, X86_MODE_64) < 0)
             return; /* invalid, or in two pages: an entry of its own */
         xi->off = (uint16_t)off;
-        xi->raw = x->page + off;
         off += xi->in.len;
         x->n++;
         if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC))
@@ -53,12 +57,11 @@ static void decode_straddler(struct xlat *x, unsigned off, const uint8_t *more)
 {
     struct xlat_insn *xi = &x->insns[0];
     unsigned have = (unsigned)GUEST_PAGE_SIZE - off;
-    memcpy(x->straddle, x->page + off, have);
-    memcpy(x->straddle + have, more, 15 - have);
-    if (x86_decode(&xi->in, x->straddle, 15, X86_MODE_64) < 0)
+    memcpy(xi->raw, x->page + off, have);
+    memcpy(xi->raw + have, more, LONGEST - have);
+    if (x86_decode(&xi->in, xi->raw, LONGEST, X86_MODE_64) < 0)
         return;
     xi->off = (uint16_t)off;
-    xi->raw = x->straddle;
     x->n = 1;
 }
 
@@ -184,7 +187,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
         decode_block(x, off);
     if (x->n)
         xlat_liveness(x);
-    xlat_entry(x, off, x->n ? x->insns[0].live : 0xff);
+    xlat_entry(x, off);
     d->body = x->a.len;
     if (x->n)
         emit_block(x);

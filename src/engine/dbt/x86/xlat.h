@@ -53,14 +53,12 @@ struct xlat_tail {
     struct asm_mem guest;
     uint8_t size;
     bool in_r15; /* the guest address must be in r15 when going back */
-    /* Cross, attend: guest target relative to the page's start; attend at an entry: in r11 */
-    int64_t target;
-    bool have_target;
+    int64_t target; /* cross, attend: guest target relative to the page's start */
 };
 
 struct xlat_insn {
     struct x86_insn in;
-    const uint8_t *raw; /* its bytes */
+    uint8_t raw[16];    /* its bytes: guest memory may change under the translator */
     uint16_t off;       /* in the page */
     uint8_t live;       /* flags live before it: X86_FL_* */
     uint32_t label;     /* where its host code starts */
@@ -70,7 +68,6 @@ struct xlat {
     struct asm_buf a;
     const struct x86_cpu *c; /* for its CPUID model */
     const uint8_t *page;
-    uint8_t straddle[16]; /* the bytes of an instruction in two pages */
     uint32_t ctx;
     unsigned n, i;
     struct xlat_insn insns[XLAT_INSNS];
@@ -125,7 +122,7 @@ bool xlat_plain_ok(const struct xlat *x, const struct x86_insn *in);
 bool xlat_plain(struct xlat *x);
 
 /* xlat_flow.c, xlat_stack.c */
-void xlat_entry(struct xlat *x, unsigned off, uint8_t live);
+void xlat_entry(struct xlat *x, unsigned off);
 void xlat_jump(struct xlat *x, int64_t target);
 void xlat_jump_r11(struct xlat *x);
 void xlat_jcc(struct xlat *x);

@@ -4,8 +4,8 @@
  *     r11 = guest address
  *     pext  r15, r11, gs:[jump_mask]
  *     jmp   gs:[r15*8 + jump_code]
- * and the entry found there checks that it is the right one. Entries and backward jumps poll for
- * attention, so every loop does.
+ * and the entry found there checks that it is the right one. Backward jumps in the page poll for
+ * attention, and a jump mask of 0 makes all others attend, so every loop can be stopped.
  */
 #include "engine/dbt/x86/xlat.h"
 
@@ -236,33 +236,23 @@ void xlat_ret(struct xlat *x)
     x->ended = true;
 }
 
-/* Entered with r11 = guest address, r15 = slot. The first 8 bytes may be overwritten by a jump. */
-void xlat_entry(struct xlat *x, unsigned off, uint8_t live)
+/*
+ * Entered with r11 = guest address, r15 = slot; perhaps by a jump to another address that shares
+ * the slot, so the flags must survive. The first 8 bytes may be overwritten by a jump at any time.
+ */
+void xlat_entry(struct xlat *x, unsigned off)
 {
+    static const uint8_t nop8[] = {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
     struct asm_buf *a = &x->a;
-    struct asm_mem key = {ASM_NONE, H_R15, 3, true, SPACE_JUMP_KEYS};
-    if (!live) {
-        asm_load(a, H_R15, key);
-        asm_op_reg(a, true, 0x01, H_R11, H_R15); /* add r15, r11 */
-        xlat_new_tail(x, TAIL_MISS, asm_jcc(a, CC_NE));
-        asm_op_mem(a, false, 0x83, 7, HOT(attention));
-        asm_8(a, 0);
-        xlat_new_tail(x, TAIL_ATTEND, asm_jcc(a, CC_NE))->have_target = true;
-    } else {
-        asm_store(a, HOT(tmp[0]), H_RCX);
-        asm_load(a, H_RCX, key);
-        asm_lea(a, H_RCX, MEM_INDEXED(H_RCX, H_R11, 0));
-        uint32_t right = asm_jrcxz(a);
-        asm_load(a, H_RCX, HOT(tmp[0]));
-        xlat_new_tail(x, TAIL_MISS, asm_jmp(a));
-        asm_here8(a, right);
-        asm_load32(a, H_RCX, HOT(attention));
-        uint32_t quiet = asm_jrcxz(a);
-        asm_load(a, H_RCX, HOT(tmp[0]));
-        xlat_new_tail(x, TAIL_ATTEND, asm_jmp(a))->have_target = true;
-        asm_here8(a, quiet);
-        asm_load(a, H_RCX, HOT(tmp[0]));
-    }
+    asm_bytes(a, nop8, sizeof(nop8));
+    asm_op_reg(a, true, 0x87, H_RCX, H_R15); /* xchg */
+    asm_load(a, H_RCX, (struct asm_mem){ASM_NONE, H_RCX, 3, true, SPACE_JUMP_KEYS});
+    asm_lea(a, H_RCX, MEM_INDEXED(H_RCX, H_R11, 0));
+    uint32_t right = asm_jrcxz(a);
+    asm_mov(a, H_RCX, H_R15);
+    xlat_new_tail(x, TAIL_MISS, asm_jmp(a));
+    asm_here8(a, right);
+    asm_mov(a, H_RCX, H_R15);
     asm_lea(a, H_R15, MEM_BASE(H_R11, -(int32_t)off));
     asm_store(a, HOT(code_base), H_R15);
 }

@@ -227,8 +227,6 @@ static void emit_link(struct xlat *x, uint32_t link)
 
 static void load_target(struct xlat *x, const struct xlat_tail *t)
 {
-    if (t->have_target)
-        return;
     asm_load(&x->a, H_R11, HOT(code_base));
     asm_lea(&x->a, H_R11, MEM_BASE(H_R11, t->target));
 }
