@@ -36,7 +36,7 @@ static int add_net(void *target, const char *value, struct error *err)
 
 static int set_engine(void *target, const char *value, struct error *err)
 {
-    static const char *const names[] = {"auto", "kvm", "interp"};
+    static const char *const names[] = {"auto", "kvm", "dbt", "interp", "lockstep"};
     struct config *c = target;
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         if (strcmp(names[i], value) == 0)

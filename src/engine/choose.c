@@ -36,7 +36,8 @@ static const struct engine_ops *choose_auto(char *why, unsigned why_len)
 int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,
                   struct error *err)
 {
-    static const struct engine_ops *const engines[] = {&engine_kvm, &engine_interp};
+    static const struct engine_ops *const engines[] = {&engine_kvm, &engine_dbt, &engine_interp,
+                                                      &engine_lockstep};
     if (strcmp(name, "auto") == 0) {
         *out = choose_auto(why, why_len);
         return 0;
@@ -48,5 +49,5 @@ int engine_choose(const char *name, const struct engine_ops **out, char *why, un
         *out = engines[i];
         return engines[i]->probe ? engines[i]->probe(err) : 0;
     }
-    return error_set(err, EINVAL, "there is no engine \"%s\"; choose auto, kvm or interp", name);
+    return error_set(err, EINVAL, "there is no engine \"%s\"; choose auto, kvm, dbt or interp", name);
 }

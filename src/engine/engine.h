@@ -101,6 +101,8 @@ struct engine_ops {
     int (*doorbell)(struct vm *vm, gpa_t addr, unsigned size, int fd, bool on);
 };
 
+extern const struct engine_ops engine_dbt;
+extern const struct engine_ops engine_lockstep; /* dbt checked against interp, block by block */
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 

@@ -26,6 +26,7 @@
     X(exit_interrupted)                                                                            \
     X(exit_shutdown)                                                                               \
     X(native_thunks) /* SIMD and x87 instructions run on the host's unit */                        \
+    X(stray_accesses) /* through a page table entry of another address, dbt only */            \
     X(exclusive)     /* times the world was stopped */
 
 struct vcpu_stats {

@@ -11,8 +11,6 @@
 #include "isa/x86/decode.h"
 #include "isa/x86/native.h"
 #include "isa/x86/trap.h"
-#include "vm/exclusive.h"
-#include "vm/vm.h"
 
 #define ARENA_SIZE ((size_t)5 << 20)
 
@@ -118,31 +116,9 @@ static gva_t fetch_linear(struct x86_cpu *c)
     return (uint32_t)(cs->base + c->rip);
 }
 
-/* Flag the page as holding decoded code, with nobody left who may write to it unnoticed. */
-static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uint64_t page)
-{
-    struct vcpu *self = s->vcpu;
-    struct vm *vm = self->vm;
-    gpa_t gpa = slot->base + (page << GUEST_PAGE_SHIFT);
-    uint32_t gen;
-    if (guest_mem_code_marked(s->mem, slot, gpa, &gen))
-        return gen;
-    vm_exclusive_begin(self);
-    gen = guest_mem_code_mark(s->mem, slot, gpa);
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        struct x86_cpu *c = vm->vcpus[i].cpu;
-        softmmu_drop_write(c->slow_opaque, slot->host + (page << GUEST_PAGE_SHIFT));
-    }
-    vm_exclusive_end(self);
-    return gen;
-}
-
 static void watch_page(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp, uint32_t *gen)
 {
-    const struct mem_slot *slot = guest_mem_slot(s->mem, gpa);
-    uint64_t page = (gpa - slot->base) >> GUEST_PAGE_SHIFT;
-    *gen = protect_page(s, slot, page);
-    *genp = &slot->code_gen[page];
+    *gen = softmmu_watch_code(s, gpa, genp);
 }
 
 /* Decoding in progress. */
@@ -289,7 +265,7 @@ struct block *block_find(struct block_cache *bc)
     const uint8_t *p = softmmu_fetch(bc->mmu, va, &gpa);
     if (!p)
         return NULL;
-    bool enter = !(c->rip >> 63) || softmmu_fetch_global(bc->mmu, va);
+    bool enter = !(c->rip >> 63) || softmmu_is_global(bc->mmu, va);
     struct block *b = lookup(bc, gpa, c->exec_ctx, va);
     if (!b)
         b = decode_new(bc, p, gpa);

@@ -9,8 +9,9 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
+#include "engine/interp/interp.h"
+
 #include "engine/engine.h"
-#include "engine/interp/block.h"
 #include "isa/x86/access.h"
 #include "isa/x86/debug.h"
 #include "isa/x86/native.h"
@@ -18,12 +19,6 @@
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 #include "vm/vm.h"
-
-struct interp {
-    struct softmmu mmu;
-    struct block_cache blocks;
-    bool lone; /* the next instruction runs by itself, see softmmu's need_alone() */
-};
 
 enum unwound { UNWOUND_NOT, UNWOUND_FAULT, UNWOUND_NEED_ALONE };
 
@@ -50,40 +45,7 @@ static void interp_vm_destroy(struct vm *vm)
     (void)vm;
 }
 
-static int interp_vcpu_init(struct vcpu *v, struct error *err)
-{
-    struct x86_cpu *c = v->cpu;
-    struct interp *it = calloc(1, sizeof(*it));
-    if (!it)
-        return error_set(err, ENOMEM, "there is no memory for a virtual CPU");
-    v->engine_priv = it;
-    int r = x86_native_create(&c->native, err);
-    if (r < 0)
-        return r;
-    it->mmu.code_unmapped = code_unmapped;
-    it->mmu.opaque = &it->blocks;
-    r = block_cache_init(&it->blocks, &it->mmu, err);
-    if (r < 0)
-        return r;
-    softmmu_init(&it->mmu, v, &v->vm->mem);
-    x86_update_mode(c);
-    c->slow->context_changed(c);
-    return 0;
-}
-
-static void interp_vcpu_destroy(struct vcpu *v)
-{
-    struct interp *it = v->engine_priv;
-    struct x86_cpu *c = v->cpu;
-    if (!it)
-        return;
-    x86_native_destroy(c->native);
-    block_cache_destroy(&it->blocks);
-    free(it);
-    v->engine_priv = NULL;
-}
-
-static void interp_kick(struct vcpu *v)
+void interp_kick(struct vcpu *v)
 {
     x86_want_attention(v->cpu, X86_ATTN_REQUEST);
 }
@@ -93,27 +55,35 @@ static void run_block(struct interp *it, struct x86_cpu *c, const struct block *
     const struct x86_op *op = b->ops;
     c->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
     it->mmu.code = &b->gpa;
+    it->running = b;
     do {
         c->op = op;
         op = op->fn(c, op);
     } while (op);
     c->icount += (uint64_t)(c->op - b->ops) + (c->op->len != 0);
     c->op = NULL;
+    it->running = NULL;
 }
 
-/* Run blocks until something wants attention. NULL rip memory: false. */
+bool interp_block(struct interp *it, struct x86_cpu *c)
+{
+    const struct jump *j = &it->blocks.jumps[jump_index(c->rip)];
+    const struct block *b = j->block;
+    if (unlikely(!b || j->rip != c->rip || j->key != block_key(&it->blocks, c) ||
+                 !block_valid(b))) {
+        b = block_find(&it->blocks);
+        if (!b)
+            return false;
+    }
+    run_block(it, c, b);
+    return true;
+}
+
 static bool run_blocks(struct interp *it, struct x86_cpu *c)
 {
     while (likely(!atomic_load_explicit(&c->attention, memory_order_relaxed))) {
-        const struct jump *j = &it->blocks.jumps[jump_index(c->rip)];
-        const struct block *b = j->block;
-        if (unlikely(!b || j->rip != c->rip || j->key != block_key(&it->blocks, c) ||
-                     !block_valid(b))) {
-            b = block_find(&it->blocks);
-            if (!b)
-                return false;
-        }
-        run_block(it, c, b);
+        if (!interp_block(it, c))
+            return false;
     }
     return true;
 }
@@ -121,6 +91,8 @@ static bool run_blocks(struct interp *it, struct x86_cpu *c)
 /* One instruction by itself: steps, interrupt shadow, and what softmmu sends here. */
 static bool run_lone(struct interp *it, struct x86_cpu *c)
 {
+    if (it->before_lone)
+        it->before_lone(it);
     const struct block *b = block_single(&it->blocks);
     if (!b)
         return false;
@@ -282,7 +254,7 @@ static void run_until_exit(struct vcpu *v, struct vm_exit *exit)
     struct x86_cpu *c = v->cpu;
     enum service s = SERVICE_GO_ON;
     while (s == SERVICE_GO_ON) {
-        if (!run_blocks(it, c))
+        if (!it->run(it, c))
             s = SERVICE_NO_CODE;
         else
             s = service(v, exit);
@@ -296,12 +268,12 @@ static void run_until_exit(struct vcpu *v, struct vm_exit *exit)
 /* Instructions of the current block that retired before the one that unwound. */
 static void count_partial(struct interp *it, struct x86_cpu *c)
 {
-    const struct block *b = it->mmu.code ? container_of(it->mmu.code, struct block, gpa) : NULL;
-    if (c->op && b)
-        c->icount += (uint64_t)(c->op - b->ops);
+    if (c->op && it->running)
+        c->icount += (uint64_t)(c->op - it->running->ops);
+    it->running = NULL;
 }
 
-static void interp_run(struct vcpu *v, struct vm_exit *exit)
+void interp_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct interp *it = v->engine_priv;
     struct x86_cpu *c = v->cpu;
@@ -335,7 +307,52 @@ static void interp_run(struct vcpu *v, struct vm_exit *exit)
     vm_exclusive_leave_guest(v);
 }
 
-static int interp_state_get(struct vcpu *v, struct error *err)
+int interp_init(struct interp *it, struct vcpu *v, softmmu_unmapped_fn *unmapped, void *opaque,
+                struct error *err)
+{
+    struct x86_cpu *c = v->cpu;
+    v->engine_priv = it;
+    it->run = run_blocks;
+    int r = x86_native_create(&c->native, err);
+    if (r < 0)
+        return r;
+    it->mmu.code_unmapped = unmapped ? unmapped : code_unmapped;
+    it->mmu.opaque = unmapped ? opaque : &it->blocks;
+    r = block_cache_init(&it->blocks, &it->mmu, err);
+    if (r < 0)
+        return r;
+    softmmu_init(&it->mmu, v, &v->vm->mem);
+    x86_update_mode(c);
+    c->slow->context_changed(c);
+    return 0;
+}
+
+void interp_destroy(struct interp *it, struct vcpu *v)
+{
+    struct x86_cpu *c = v->cpu;
+    x86_native_destroy(c->native);
+    block_cache_destroy(&it->blocks);
+    v->engine_priv = NULL;
+}
+
+static int interp_vcpu_init(struct vcpu *v, struct error *err)
+{
+    struct interp *it = calloc(1, sizeof(*it));
+    if (!it)
+        return error_set(err, ENOMEM, "there is no memory for a virtual CPU");
+    return interp_init(it, v, NULL, NULL, err);
+}
+
+static void interp_vcpu_destroy(struct vcpu *v)
+{
+    struct interp *it = v->engine_priv;
+    if (!it)
+        return;
+    interp_destroy(it, v);
+    free(it);
+}
+
+int interp_state_get(struct vcpu *v, struct error *err)
 {
     (void)v;
     (void)err;
@@ -343,7 +360,7 @@ static int interp_state_get(struct vcpu *v, struct error *err)
 }
 
 /* Registers changed behind our back: nothing cached about them may stay. */
-static int interp_state_put(struct vcpu *v, struct error *err)
+int interp_state_put(struct vcpu *v, struct error *err)
 {
     struct interp *it = v->engine_priv;
     struct x86_cpu *c = v->cpu;

@@ -11,6 +11,7 @@
 #include "isa/x86/seg.h"
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
+#include "vm/vm.h"
 
 static struct softmmu *mmu_of(const struct x86_cpu *c)
 {
@@ -62,14 +63,13 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
     e->addend = (uintptr_t)host - (va & GUEST_PAGE_MASK);
     e->read = kind == ACCESS_EXEC ? (old_read == tag ? tag : TLB_INVALID) : tag;
     e->exec = kind == ACCESS_EXEC ? tag : (old_exec == tag ? tag : TLB_INVALID);
-    bool write = kind == ACCESS_WRITE && w->write && !slot->readonly &&
+    bool write = kind == ACCESS_WRITE && w->write && !slot->readonly && !s->storing &&
                  !(flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN));
     if (write)
         e->write = tag;
     else if (!same || e->write != tag || (flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN)))
         e->write = TLB_INVALID;
-    if (kind == ACCESS_EXEC)
-        s->exec_global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
+    s->global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
     if (unlikely(c->watching & X86_WATCH_DATA) && x86_debug_page(c, va))
         e->read = e->write = TLB_INVALID;
     if (w->size > GUEST_PAGE_SIZE)
@@ -221,6 +221,8 @@ static void own_code(struct softmmu *s, gpa_t gpa)
 static void store_flagged(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
 {
     own_code(s, gpa);
+    if (s->storing)
+        s->storing(s, gpa, size);
     s->vcpu->stats.code_writes++;
     if (gpa_write(s->mem, gpa, &v, size) < 0)
         return; /* read-only memory ignores writes */
@@ -533,13 +535,15 @@ const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa)
     return slot ? host_of(slot, *gpa) : NULL;
 }
 
-bool softmmu_fetch_global(const struct softmmu *s, gva_t va)
+bool softmmu_is_global(const struct softmmu *s, gva_t va)
 {
-    return s->exec_global[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+    return s->global[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
 }
 
 void softmmu_drop_write(struct softmmu *s, const uint8_t *host)
 {
+    if (s->write_dropped)
+        s->write_dropped(s, host);
     for (unsigned ctx = 0; ctx < X86_MMU_CTXS; ctx++) {
         for (unsigned i = 0; i < TLB_ENTRIES; i++) {
             struct tlb_entry *e = &s->tlb[ctx].e[i];
@@ -551,4 +555,31 @@ void softmmu_drop_write(struct softmmu *s, const uint8_t *host)
                 e->write = TLB_INVALID;
         }
     }
+}
+
+/* Flag the page as holding decoded code, with nobody left who may write to it unnoticed. */
+static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uint64_t page)
+{
+    struct vcpu *self = s->vcpu;
+    struct vm *vm = self->vm;
+    gpa_t gpa = slot->base + (page << GUEST_PAGE_SHIFT);
+    uint32_t gen;
+    if (guest_mem_code_marked(s->mem, slot, gpa, &gen))
+        return gen;
+    vm_exclusive_begin(self);
+    gen = guest_mem_code_mark(s->mem, slot, gpa);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        struct x86_cpu *c = vm->vcpus[i].cpu;
+        softmmu_drop_write(c->slow_opaque, slot->host + (page << GUEST_PAGE_SHIFT));
+    }
+    vm_exclusive_end(self);
+    return gen;
+}
+
+uint32_t softmmu_watch_code(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp)
+{
+    const struct mem_slot *slot = guest_mem_slot(s->mem, gpa);
+    uint64_t page = (gpa - slot->base) >> GUEST_PAGE_SHIFT;
+    *genp = &slot->code_gen[page];
+    return protect_page(s, slot, page);
 }

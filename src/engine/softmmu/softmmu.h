@@ -19,12 +19,14 @@
 
 enum { SOFTMMU_SPACES = 16 };
 
+typedef void softmmu_unmapped_fn(void *opaque, gva_t va, bool all);
+
 struct softmmu {
     struct x86_cpu *cpu;
     struct vcpu *vcpu;
     struct guest_mem *mem;
     struct tlb tlb[X86_MMU_CTXS];
-    bool exec_global[X86_MMU_CTXS][TLB_ENTRIES]; /* the entry's page, as fetched, is global */
+    bool global[X86_MMU_CTXS][TLB_ENTRIES]; /* the entry's page is global */
     /* Address spaces in use: CR3 and the number its TLB entries carry. */
     uint64_t space_cr3[SOFTMMU_SPACES];
     uint32_t space_asid[SOFTMMU_SPACES];
@@ -37,8 +39,12 @@ struct softmmu {
     const gpa_t *code;
     bool alone; /* the block is one instruction: it may store into its own page, hit breakpoints */
     /* Told when cached instruction addresses became invalid. */
-    void (*code_unmapped)(void *opaque, gva_t va, bool all);
+    softmmu_unmapped_fn *code_unmapped;
     void *opaque;
+    /* For who compares engines: no write ever takes the fast path, and each is told beforehand. */
+    void (*storing)(struct softmmu *s, gpa_t gpa, unsigned size);
+    /* Told when no one may write to the host page any more (softmmu_drop_write); may be NULL. */
+    void (*write_dropped)(struct softmmu *s, const uint8_t *host);
 };
 
 /* Zeroed by the caller. Fills c->slow, c->phys, c->tlbs. */
@@ -51,8 +57,15 @@ void softmmu_flush_everything(struct softmmu *s);
  */
 const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa);
 
-/* After softmmu_fetch(va): is the page mapped globally? */
-bool softmmu_fetch_global(const struct softmmu *s, gva_t va);
+/* After softmmu_fetch(va), or with an entry for va in c->tlb: is the page mapped globally? */
+bool softmmu_is_global(const struct softmmu *s, gva_t va);
+
+/*
+ * Code of the page at `gpa` is about to be decoded: nobody may write there unnoticed from now on.
+ * Returns the page's code generation to keep with what is decoded; *genp is where it stands. May
+ * stop the world.
+ */
+uint32_t softmmu_watch_code(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp);
 
 /* Drop write permission for the host page at `host` (world stopped, or own thread). */
 void softmmu_drop_write(struct softmmu *s, const uint8_t *host);

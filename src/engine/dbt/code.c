@@ -1,0 +1,265 @@
+/*
+ * Entering, finding, linking and dropping translated blocks.
+ */
+#include "engine/dbt/code.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+    HASH_BITS = 18,
+    HASH_SIZE = 1 << HASH_BITS,
+    MAX_BLOCKS = 1 << 22,
+    MAX_NODES = MAX_BLOCKS,
+    MAX_SITES = 1 << 25,
+    MAX_LINKS = 1 << 23,
+    BLOCK_ALIGN = 32,
+};
+
+/* Tables that grow into address space reserved at the start. */
+static void *reserve(size_t n)
+{
+    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void release(void *p, size_t n)
+{
+    if (p)
+        munmap(p, n);
+}
+
+int code_init(struct code_cache *cc, size_t size, struct error *err)
+{
+    memset(cc, 0, sizeof(*cc));
+    int r = execmem_init(&cc->mem, size, err);
+    if (r < 0)
+        return r;
+    pthread_mutex_init(&cc->lock, NULL);
+    cc->initialised = true;
+    cc->blocks = reserve(MAX_BLOCKS * sizeof(cc->blocks[0]));
+    cc->sites = reserve(MAX_SITES * sizeof(cc->sites[0]));
+    cc->links = reserve(MAX_LINKS * sizeof(cc->links[0]));
+    cc->nodes = reserve(MAX_NODES * sizeof(cc->nodes[0]));
+    cc->hash = reserve(HASH_SIZE * sizeof(cc->hash[0]));
+    cc->pages = reserve(HASH_SIZE * sizeof(cc->pages[0]));
+    if (!cc->blocks || !cc->sites || !cc->links || !cc->nodes || !cc->hash || !cc->pages) {
+        code_destroy(cc);
+        return error_set(err, ENOMEM, "there is no memory for the translator's code cache");
+    }
+    return 0;
+}
+
+void code_destroy(struct code_cache *cc)
+{
+    if (!cc->initialised)
+        return;
+    release(cc->blocks, MAX_BLOCKS * sizeof(cc->blocks[0]));
+    release(cc->sites, MAX_SITES * sizeof(cc->sites[0]));
+    release(cc->links, MAX_LINKS * sizeof(cc->links[0]));
+    release(cc->nodes, MAX_NODES * sizeof(cc->nodes[0]));
+    release(cc->hash, HASH_SIZE * sizeof(cc->hash[0]));
+    release(cc->pages, HASH_SIZE * sizeof(cc->pages[0]));
+    execmem_destroy(&cc->mem);
+    pthread_mutex_destroy(&cc->lock);
+    memset(cc, 0, sizeof(*cc));
+}
+
+void code_seal(struct code_cache *cc, uint64_t miss)
+{
+    cc->fixed = cc->mem.used;
+    cc->miss = miss;
+}
+
+static uint32_t *bucket(uint32_t *table, gpa_t gpa, uint32_t ctx)
+{
+    uint64_t h = (gpa ^ (uint64_t)ctx << 44) * UINT64_C(0x9e3779b97f4a7c15);
+    return &table[h >> (64 - HASH_BITS)];
+}
+
+static uint32_t *page_bucket(struct code_cache *cc, gpa_t gpa)
+{
+    return bucket(cc->pages, gpa & GUEST_PAGE_MASK, 0);
+}
+
+struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx)
+{
+    for (uint32_t n = *bucket(cc->hash, gpa, ctx); n; n = cc->blocks[n - 1].next) {
+        struct code_block *b = &cc->blocks[n - 1];
+        if (b->gpa == gpa && b->gpa2 == gpa2 && b->ctx == ctx)
+            return b;
+    }
+    return NULL;
+}
+
+static bool has_room(const struct code_cache *cc, const struct code_draft *d)
+{
+    return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 && d->nsites <= MAX_SITES - cc->nsites &&
+           d->nlinks <= MAX_LINKS - cc->nlinks &&
+           cc->mem.used + BLOCK_ALIGN + d->len <= cc->mem.size;
+}
+
+/* Number the draft's sites and links and write the numbers into its code. */
+static void enter_sites(struct code_cache *cc, const struct code_draft *d, uint8_t *rw,
+                        uint32_t block)
+{
+    for (uint32_t i = 0; i < d->nsites; i++) {
+        uint32_t n = cc->nsites++;
+        cc->sites[n] = d->sites[i];
+        cc->sites[n].block = block;
+        memcpy(rw + d->site_fix[i], &n, 4);
+    }
+    for (uint32_t i = 0; i < d->nlinks; i++) {
+        uint32_t n = cc->nlinks++;
+        cc->links[n] = d->links[i];
+        cc->links[n].block = block;
+        memcpy(rw + d->link_fix[i], &n, 4);
+    }
+}
+
+static void enter_page(struct code_cache *cc, gpa_t page, uint32_t block)
+{
+    uint32_t n = cc->nnodes++, *head = page_bucket(cc, page);
+    cc->nodes[n] = (struct code_page_node){page, block, *head};
+    *head = n + 1;
+}
+
+struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
+{
+    if (!has_room(cc, d))
+        return NULL;
+    uint8_t *rw = execmem_alloc(&cc->mem, d->len, BLOCK_ALIGN);
+    uint32_t n = cc->nblocks++;
+    struct code_block *b = &cc->blocks[n];
+    *b = (struct code_block){
+        .gpa = d->gpa,
+        .gpa2 = d->gpa2,
+        .ctx = d->ctx,
+        .gen = d->gen,
+        .gen2 = d->gen2,
+        .host = (uint32_t)(rw - cc->mem.rw),
+        .body = d->body,
+        .len = d->len,
+        .first_site = cc->nsites,
+        .nsites = d->nsites,
+        .ninsns = d->ninsns,
+        .live_out = d->live_out,
+    };
+    memcpy(rw, d->bytes, d->len);
+    enter_sites(cc, d, rw, n);
+    execmem_publish(&cc->mem, rw, d->len);
+    uint32_t *head = bucket(cc->hash, b->gpa, b->ctx);
+    b->next = *head;
+    *head = n + 1;
+    enter_page(cc, b->gpa & GUEST_PAGE_MASK, n);
+    if (b->gpa2 != CODE_NO_PAGE)
+        enter_page(cc, b->gpa2, n);
+    cc->stats.blocks++;
+    cc->stats.bytes += d->len;
+    return b;
+}
+
+/* One aligned store, so that who runs there sees either target. */
+static void write_rel32(struct code_cache *cc, uint32_t at, uint64_t target)
+{
+    _Atomic uint32_t *p = (_Atomic uint32_t *)(cc->mem.rw + at);
+    uint64_t next = (uintptr_t)cc->mem.rx + at + 4;
+    atomic_store(p, (uint32_t)(target - next));
+}
+
+void code_link_to(struct code_cache *cc, const struct code_link *l, const struct code_block *to)
+{
+    const struct code_block *from = &cc->blocks[l->block];
+    write_rel32(cc, from->host + l->patch, code_body(cc, to));
+    cc->stats.links++;
+}
+
+/* jmp rel32 over the first bytes of the entry, which is aligned. */
+static void close_entry(struct code_cache *cc, const struct code_block *b)
+{
+    _Atomic uint64_t *p = (_Atomic uint64_t *)(cc->mem.rw + b->host);
+    uint64_t rel = cc->miss - (code_entry(cc, b) + 5);
+    atomic_store(p, UINT64_C(0xe9) | (rel & 0xffffffff) << 8 | UINT64_C(0x909090) << 40);
+}
+
+static void unhash(struct code_cache *cc, const struct code_block *b)
+{
+    uint32_t n = (uint32_t)(b - cc->blocks) + 1, *link = bucket(cc->hash, b->gpa, b->ctx);
+    while (*link && *link != n)
+        link = &cc->blocks[*link - 1].next;
+    if (*link)
+        *link = b->next;
+}
+
+static void kill_block(struct code_cache *cc, struct code_block *b)
+{
+    if (b->dead)
+        return;
+    b->dead = true;
+    close_entry(cc, b);
+    unhash(cc, b);
+    cc->stats.invalidated++;
+}
+
+bool code_page_written(struct code_cache *cc, gpa_t page)
+{
+    bool any = false;
+    pthread_mutex_lock(&cc->lock);
+    uint32_t *link = page_bucket(cc, page);
+    while (*link) {
+        struct code_page_node *node = &cc->nodes[*link - 1];
+        if (node->page != page) {
+            link = &node->next;
+            continue;
+        }
+        kill_block(cc, &cc->blocks[node->block]);
+        any = true;
+        *link = node->next;
+    }
+    pthread_mutex_unlock(&cc->lock);
+    return any;
+}
+
+void code_flush(struct code_cache *cc)
+{
+    cc->mem.used = cc->fixed;
+    cc->nblocks = cc->nsites = cc->nlinks = cc->nnodes = 0;
+    madvise(cc->hash, HASH_SIZE * sizeof(cc->hash[0]), MADV_DONTNEED);
+    madvise(cc->pages, HASH_SIZE * sizeof(cc->pages[0]), MADV_DONTNEED);
+    atomic_fetch_add(&cc->epoch, 1);
+    cc->stats.flushes++;
+}
+
+/* Blocks lie in the cache in the order of their numbers. */
+static const struct code_block *block_at(const struct code_cache *cc, uint32_t host)
+{
+    uint32_t lo = 0, hi = cc->nblocks;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (cc->blocks[mid].host <= host)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo && host - cc->blocks[lo - 1].host < cc->blocks[lo - 1].len ? &cc->blocks[lo - 1]
+                                                                        : NULL;
+}
+
+bool code_site_at(struct code_cache *cc, uint64_t host, uint32_t *site)
+{
+    uint64_t off = host - (uintptr_t)cc->mem.rx;
+    bool found = false;
+    if (off >= cc->mem.size)
+        return false;
+    pthread_mutex_lock(&cc->lock);
+    const struct code_block *b = block_at(cc, (uint32_t)off);
+    for (uint32_t i = 0; b && i < b->nsites && !found; i++) {
+        const struct code_site *s = &cc->sites[b->first_site + i];
+        found = s->access == off - b->host;
+        *site = b->first_site + i;
+    }
+    pthread_mutex_unlock(&cc->lock);
+    return found;
+}

@@ -1,0 +1,140 @@
+/*
+ * The code cache of one VM: translated blocks, how they are found, linked and dropped. It knows
+ * nothing of the guest's or the host's instruction set but how to write a host jump.
+ *
+ * Invariants
+ * 1. A block is the translation of guest code at one guest-physical address under one translation
+ *    context; where it is mapped does not matter. It lies in one page; only a block of a single
+ *    instruction may reach into a second one.
+ * 2. Two ways in: the entry, from jump tables, for any address space; and the body, from links,
+ *    which never leave the page. A block in two pages has no body: a change of the mapping of the
+ *    second page must find it at the entry.
+ * 3. When a page with translations is written, each of its blocks gets a jump to the miss stub over
+ *    its entry. Who runs inside the page leaves at its next poll; nobody comes back.
+ * 4. Blocks, sites and links are addressed by number and go all at once, with the world stopped
+ *    (code_flush). Who may have been inside compares code->epoch.
+ * 5. Host code is written through a mapping that cannot run and run through one that cannot be
+ *    written. A running instruction is only changed by an aligned store of at most 8 bytes.
+ * 6. `lock` guards all of it. It is taken with no other lock but is never held while the world is
+ *    being stopped or guest memory is accessed.
+ */
+#ifndef DOPPEL_ENGINE_DBT_CODE_H
+#define DOPPEL_ENGINE_DBT_CODE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/execmem.h"
+
+#define CODE_NO_PAGE UINT64_MAX
+
+struct code_block {
+    gpa_t gpa;      /* of the first instruction */
+    gpa_t gpa2;     /* second page, or CODE_NO_PAGE */
+    uint32_t ctx;   /* translation context */
+    uint32_t gen, gen2; /* code generations of the pages when they were read */
+    uint32_t host;  /* offset of the entry in the cache */
+    uint32_t body;  /* offset of the body from the entry */
+    uint32_t len;   /* bytes of host code */
+    uint32_t first_site, nsites;
+    uint16_t ninsns;  /* guest instructions */
+    uint8_t live_out; /* the front end's: flags live behind the last one */
+    uint32_t next; /* in its hash chain: block number + 1 */
+    bool dead;
+};
+
+/* A block's membership in the list of a page. */
+struct code_page_node {
+    gpa_t page;
+    uint32_t block, next; /* node number + 1 */
+};
+
+/* A place in host code that may need the slow path: one guest instruction. */
+struct code_site {
+    uint32_t block;
+    uint16_t off;    /* the guest instruction in its page */
+    uint8_t len;     /* its bytes */
+    uint8_t flags;   /* enum code_site_flag */
+    uint32_t access; /* host offsets from the block's entry: the access that may trap, */
+    uint32_t resume; /* and the next guest instruction; 0: none, look for a block */
+};
+
+enum code_site_flag {
+    CODE_SITE_ENDS = 1 << 0,  /* the context may have changed behind it */
+    CODE_SITE_WHOLE = 1 << 1, /* not translated at all: always comes here */
+};
+
+/* A jump to another block of the same page, still leading to its stub. */
+struct code_link {
+    uint32_t block;
+    uint16_t off;   /* target in the page */
+    uint32_t patch; /* where its 4-byte displacement stands, from the block's entry */
+};
+
+/* What a translator made, to be entered into the cache. Sites and links have `block` unset. */
+struct code_draft {
+    gpa_t gpa, gpa2;
+    uint32_t ctx, gen, gen2;
+    const uint8_t *bytes;
+    uint32_t len, body;
+    const struct code_site *sites;
+    const struct code_link *links;
+    uint32_t nsites, nlinks;
+    uint16_t ninsns;
+    uint8_t live_out;
+    /* Positions in bytes of 4-byte fields that take the number of the site or link `i`. */
+    const uint32_t *site_fix, *link_fix;
+};
+
+struct code_stats {
+    uint64_t blocks, bytes, guest_bytes, links, invalidated, flushes;
+};
+
+struct code_cache {
+    struct execmem mem;
+    size_t fixed; /* bytes of stubs at the start, kept by a flush */
+    uint64_t miss; /* the stub that dead entries lead to */
+    pthread_mutex_t lock;
+    bool initialised;
+    _Atomic uint32_t epoch;
+    struct code_block *blocks;
+    struct code_site *sites;
+    struct code_link *links;
+    struct code_page_node *nodes;
+    uint32_t nblocks, nsites, nlinks, nnodes;
+    uint32_t *hash;  /* block numbers + 1 */
+    uint32_t *pages; /* node numbers + 1 */
+    struct code_stats stats;
+};
+
+int code_init(struct code_cache *cc, size_t size, struct error *err) must_check;
+void code_destroy(struct code_cache *cc);
+/* Stubs are in place: what follows is blocks. */
+void code_seal(struct code_cache *cc, uint64_t miss);
+
+/* Under the lock: */
+struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx);
+/* Enter a draft; NULL: the cache is full, call code_flush() with the world stopped. */
+struct code_block *code_add(struct code_cache *cc, const struct code_draft *d);
+void code_link_to(struct code_cache *cc, const struct code_link *l, const struct code_block *to);
+void code_flush(struct code_cache *cc);
+
+/* Takes the lock: the page was written. True if there were translations of it. */
+bool code_page_written(struct code_cache *cc, gpa_t page);
+/* Takes the lock: the site whose access is at `host`; false: not translated code. */
+bool code_site_at(struct code_cache *cc, uint64_t host, uint32_t *site);
+
+static inline uint64_t code_entry(const struct code_cache *cc, const struct code_block *b)
+{
+    return (uintptr_t)cc->mem.rx + b->host;
+}
+
+static inline uint64_t code_body(const struct code_cache *cc, const struct code_block *b)
+{
+    return code_entry(cc, b) + b->body;
+}
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * Address spaces of translated code: reservations, fills and flushes.
+ */
+#include "engine/dbt/space.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "engine/dbt/bmi.h"
+
+#define LOG_BYTES (2 * SPACE_LOG * sizeof(uint32_t))
+
+int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
+{
+    *s = (struct space){.key = SPACE_UNUSED, .stubs = stubs};
+    uint8_t *base = mmap(NULL, SPACE_SIZE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return error_set(err, errno, "no address space for the translator's page tables: %s",
+                         strerror(errno));
+    s->base = base;
+    /* A huge page for each corner of a sparse table would cost far more than it saves. */
+    madvise(base, SPACE_SIZE, MADV_NOHUGEPAGE);
+    if (mmap(base, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, hot_fd, 0) ==
+        MAP_FAILED)
+        return error_set(err, errno, "no address space for the translator's page tables: %s",
+                         strerror(errno));
+    s->log = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (s->log == MAP_FAILED) {
+        s->log = NULL;
+        return error_set(err, ENOMEM, "no memory for the translator's page tables");
+    }
+    s->local = s->log + SPACE_LOG;
+    s->jumps_dirty[0] = s->jumps_dirty[1] = true;
+    space_jumps_clear(s);
+    return 0;
+}
+
+void space_destroy(struct space *s)
+{
+    if (s->base)
+        munmap(s->base, SPACE_SIZE);
+    if (s->log)
+        munmap(s->log, LOG_BYTES);
+    *s = (struct space){.key = SPACE_UNUSED};
+}
+
+static struct space_entry *table_of(const struct space *s)
+{
+    return (struct space_entry *)(s->base + SPACE_TABLE);
+}
+
+void space_fill(struct space *s, gva_t va, struct space_entry e, bool local)
+{
+    struct space_entry *slot = space_entry(s, va);
+    uint32_t index = (uint32_t)(slot - table_of(s));
+    if (s->nlog == SPACE_LOG || s->nlocal == SPACE_LOG)
+        space_clear(s);
+    if (!slot->read && !slot->write) {
+        s->log[s->nlog++] = index;
+        if (local)
+            s->local[s->nlocal++] = index;
+    }
+    *slot = e;
+}
+
+/* The log keeps the index: it may stand there twice then, which does no harm. */
+void space_drop_page(struct space *s, gva_t va)
+{
+    struct space_entry *e = space_entry(s, va);
+    if (e->read || e->write)
+        *e = (struct space_entry){0, 0};
+}
+
+static gva_t index_va(uint32_t index)
+{
+    return (gva_t)index << GUEST_PAGE_SHIFT;
+}
+
+void space_drop_write(struct space *s, uintptr_t host)
+{
+    struct space_entry *table = table_of(s);
+    const uint64_t mask = (UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT)) - 1;
+    for (uint32_t i = 0; i < s->nlog; i++) {
+        struct space_entry *e = &table[s->log[i]];
+        /* The index lacks the address's upper bits, and so does the comparison. */
+        if (e->write && ((index_va(s->log[i]) + e->write - host) & mask) == 0)
+            e->write = 0;
+    }
+}
+
+void space_clear(struct space *s)
+{
+    struct space_entry *table = table_of(s);
+    for (uint32_t i = 0; i < s->nlog; i++)
+        table[s->log[i]] = (struct space_entry){0, 0};
+    s->nlog = s->nlocal = 0;
+}
+
+void space_clear_local(struct space *s)
+{
+    struct space_entry *table = table_of(s);
+    for (uint32_t i = 0; i < s->nlocal; i++)
+        table[s->local[i]] = (struct space_entry){0, 0};
+    s->nlocal = 0;
+}
+
+static unsigned jump_slot(gva_t va)
+{
+    return (unsigned)bmi_pext(va, SPACE_JUMP_MASK);
+}
+
+static unsigned page_bit(gva_t va)
+{
+    uint64_t page = va >> GUEST_PAGE_SHIFT;
+    return (page ^ page >> 12) & (SPACE_JUMP_PAGES - 1);
+}
+
+bool space_has_jumps(const struct space *s, gva_t va)
+{
+    unsigned bit = page_bit(va);
+    return s->jump_pages[bit / 64] >> (bit % 64) & 1;
+}
+
+void space_jump_set(struct space *s, gva_t va, uint64_t code)
+{
+    unsigned slot = jump_slot(va);
+    if (slot == SPACE_SLOT_ATTEND)
+        return;
+    ((uint64_t *)(s->base + SPACE_JUMP_KEYS))[slot] = -va;
+    ((uint64_t *)(s->base + SPACE_JUMP_CODE))[slot] = code;
+    s->jump_pages[page_bit(va) / 64] |= UINT64_C(1) << (page_bit(va) % 64);
+    s->jumps_dirty[slot / (SPACE_JUMPS / 2)] = true;
+}
+
+void space_jumps_clear(struct space *s)
+{
+    uint64_t *code = (uint64_t *)(s->base + SPACE_JUMP_CODE);
+    for (unsigned half = 0; half < 2; half++) {
+        if (!s->jumps_dirty[half])
+            continue;
+        for (unsigned i = 0; i < SPACE_JUMPS / 2; i++)
+            code[half * (SPACE_JUMPS / 2) + i] = s->stubs->miss;
+        s->jumps_dirty[half] = false;
+    }
+    code[SPACE_SLOT_ATTEND] = s->stubs->attend;
+    memset(s->jump_pages, 0, sizeof(s->jump_pages));
+    s->jumps_local = false;
+}
+
+int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err)
+{
+    const uint64_t step = UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT);
+    for (uintptr_t p = host % step; p < UINT64_C(1) << 47; p += step) {
+        if (p == host)
+            continue;
+        void *got = mmap((void *)p, len, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+        if (got == MAP_FAILED && errno != ENOMEM)
+            return error_set(err, EEXIST, "this process's memory lies unluckily; try again");
+    }
+    return 0;
+}

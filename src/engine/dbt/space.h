@@ -1,0 +1,116 @@
+/*
+ * What translated code reaches through the GS base: a page of hot fields, the jump table and the
+ * page table of one address space ("space"). A vCPU has one space for kernel mode and several for
+ * user mode; all show the same hot page.
+ *
+ * Invariants
+ * 1. A space belongs to one vCPU; its thread alone touches it, except while the world is stopped.
+ * 2. The page table is indexed by bits 12-42 of a guest-virtual address. An entry is a pair: what
+ *    to add for reading and for writing, 0 where the slow path must decide. Zero is what untouched
+ *    host memory reads as, so a fresh table needs no filling.
+ * 3. Entries carry no tag. An address that shares an entry with another one (they differ in bits
+ *    43-63) lands 8 TiB times n from guest RAM, where nothing is mapped (space_reserve_aliases),
+ *    and the host's fault sends the access to the slow path.
+ * 4. Every entry that is not zero is in the log, so clearing a space costs what was filled.
+ * 5. A write entry exists only for pages without MEM_PAGE_CODE and MEM_PAGE_CLEAN.
+ * 6. A jump-table slot names a block's entry and the negated guest address it stands for; a block's
+ *    prologue checks the latter, without touching the flags: the block may be the wrong one. Empty
+ *    slots lead to the miss stub.
+ */
+#ifndef DOPPEL_ENGINE_DBT_SPACE_H
+#define DOPPEL_ENGINE_DBT_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/compiler.h"
+#include "base/error.h"
+
+enum {
+    SPACE_JUMPS = 1 << 14,
+    SPACE_LOG = 1 << 13,
+    SPACE_JUMP_PAGES = 1 << 12,
+    SPACE_JUMP_KEYS = 0x1000, /* offsets from the GS base */
+    SPACE_JUMP_CODE = SPACE_JUMP_KEYS + SPACE_JUMPS * 8,
+    SPACE_TABLE = 0x100000,
+    SPACE_INDEX_BITS = 31,
+};
+/*
+ * Which bits of a guest address pick its jump-table slot (PEXT). Bit 46 is set in nearly all code
+ * addresses, so slot 0 is nobody's: with a mask of 0 every jump goes there, to the stub that attends
+ * to requests. That way a jump needs no poll.
+ */
+#define SPACE_JUMP_MASK (UINT64_C(0x3ffe) | UINT64_C(1) << 46)
+enum { SPACE_SLOT_ATTEND = 0 };
+#define SPACE_SIZE      (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
+
+/* The page every space shows at its start. Translated code and stubs read and write it. */
+struct dbt_hot {
+    uint64_t reg[2];    /* guest registers that have no host register of their own */
+    uint64_t code_base; /* guest address of the running block's page */
+    uint64_t seg_base[2];
+    uint64_t cpu;       /* the ISA's struct */
+    uint64_t host_sp;
+    _Atomic uint64_t jump_mask; /* SPACE_JUMP_MASK, or 0: attend */
+    uint64_t tmp[4];
+    uint64_t arg;       /* of a stub */
+    uint64_t slow, miss, link, attend; /* addresses of the stubs */
+    _Atomic uint32_t attention; /* leave at the next poll; any thread sets it */
+    uint32_t upper;     /* vector registers' upper halves are in use */
+};
+
+struct space_entry {
+    uint64_t read, write; /* host address - guest address, or 0 */
+};
+_Static_assert(sizeof(struct dbt_hot) <= 4096, "one page");
+
+struct space {
+    const struct space_stubs *stubs;
+    uint8_t *base; /* GS base while it is in use; NULL: not made yet */
+    uint64_t key;  /* which address space it holds; SPACE_UNUSED */
+    uint64_t used; /* for recycling the one used longest ago */
+    uint32_t ctx;  /* translation context its jump table was filled under */
+    bool jumps_dirty[2]; /* halves of the jump table, by bit 46 */
+    bool jumps_local; /* the jump table holds addresses that are not mapped globally */
+    uint64_t jump_pages[SPACE_JUMP_PAGES / 64]; /* hashed set of pages with jump slots */
+    uint32_t nlog, nlocal;
+    uint32_t *log; /* SPACE_LOG indexes of entries that are not zero ... */
+    uint32_t *local; /* ... and, from the same array, of those that one address space has */
+};
+#define SPACE_UNUSED UINT64_MAX
+
+/* Where jumps lead that no block's entry is known for, and slot 0. */
+struct space_stubs {
+    uint64_t miss, attend;
+};
+
+/* `hot_fd`: a memfd that holds the hot page. `stubs` is kept. */
+int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err) must_check;
+void space_destroy(struct space *s);
+
+static inline struct space_entry *space_entry(const struct space *s, gva_t va)
+{
+    uint64_t index = (va >> GUEST_PAGE_SHIFT) & ((UINT64_C(1) << SPACE_INDEX_BITS) - 1);
+    return (struct space_entry *)(s->base + SPACE_TABLE) + index;
+}
+
+/* Set both halves of an entry; 0 is "slow path". `local`: forgotten by space_clear_local(). */
+void space_fill(struct space *s, gva_t va, struct space_entry e, bool local);
+void space_drop_page(struct space *s, gva_t va);
+/* May the jump table name code of this page? */
+bool space_has_jumps(const struct space *s, gva_t va);
+/* No entry may write to the host page at `host` any more. */
+void space_drop_write(struct space *s, uintptr_t host);
+/* Forget all pages; those that are not mapped in every address space. */
+void space_clear(struct space *s);
+void space_clear_local(struct space *s);
+
+void space_jump_set(struct space *s, gva_t va, uint64_t code);
+void space_jumps_clear(struct space *s);
+
+/* Make sure that nothing gets mapped where a stray access through a wrong entry would land. */
+int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err) must_check;
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * From a guest address to translated code: fetch through softmmu, look for the block, translate.
+ */
+#include <string.h>
+
+#include "engine/dbt/dbt.h"
+#include "isa/x86/decode.h"
+#include "vm/exclusive.h"
+
+enum { LONGEST_INSN = 15, TRIES = 3 };
+
+/* Where the code to translate lies. */
+struct source {
+    gva_t va;
+    gpa_t gpa, gpa2;          /* second page, or CODE_NO_PAGE */
+    const uint8_t *page;      /* host bytes of the first page */
+    const uint8_t *more;      /* of the second; NULL: none */
+    _Atomic uint32_t *genp, *genp2;
+    uint32_t gen, gen2;
+};
+
+/* Does the instruction at the end of a page go on in the next one? */
+static bool straddles(const uint8_t *page, unsigned off)
+{
+    struct x86_insn in;
+    return off > GUEST_PAGE_SIZE - LONGEST_INSN &&
+           x86_decode(&in, page + off, GUEST_PAGE_SIZE - off, X86_MODE_64) == -X86_D_SHORT;
+}
+
+/* May raise fetch faults. False: not RAM. */
+static bool locate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s)
+{
+    *s = (struct source){.va = c->rip, .gpa2 = CODE_NO_PAGE};
+    const uint8_t *p = softmmu_fetch(&d->it.mmu, c->rip, &s->gpa);
+    if (!p)
+        return false;
+    unsigned off = s->gpa & (GUEST_PAGE_SIZE - 1);
+    s->page = p - off;
+    if (!straddles(s->page, off))
+        return true;
+    gpa_t gpa2;
+    s->more = softmmu_fetch(&d->it.mmu, (c->rip & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE, &gpa2);
+    s->gpa2 = gpa2 & GUEST_PAGE_MASK;
+    return s->more != NULL;
+}
+
+static const struct code_block *find(struct code_cache *cc, const struct source *s, uint32_t ctx)
+{
+    pthread_mutex_lock(&cc->lock);
+    const struct code_block *b = code_find(cc, s->gpa, s->gpa2, ctx);
+    pthread_mutex_unlock(&cc->lock);
+    return b;
+}
+
+/* The bytes may be read after this, and what is made of them is good while generations last. */
+static void watch(struct dbt_vcpu *d, struct source *s)
+{
+    s->gen = softmmu_watch_code(&d->it.mmu, s->gpa, &s->genp);
+    s->genp2 = s->genp;
+    s->gen2 = s->gen;
+    if (s->more)
+        s->gen2 = softmmu_watch_code(&d->it.mmu, s->gpa2, &s->genp2);
+}
+
+static bool fresh(const struct source *s)
+{
+    return atomic_load(s->genp) == s->gen && atomic_load(s->genp2) == s->gen2;
+}
+
+/* The cache is full: everybody starts anew. */
+static void flush(struct dbt_vcpu *d)
+{
+    struct vm *vm = d->v->vm;
+    vm_exclusive_begin(d->v);
+    code_flush(&d->vm->code);
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        dbt_forget_jumps(vm->vcpus[i].engine_priv);
+    vm_exclusive_end(d->v);
+}
+
+static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s)
+{
+    struct code_cache *cc = &d->vm->code;
+    struct code_draft draft;
+    watch(d, s);
+    d->xlat.c = c;
+    d->xlat.ctx = ctx_of(c);
+    d->xlat.page = s->page;
+    xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);
+    draft.gpa = s->gpa;
+    draft.gpa2 = s->gpa2;
+    draft.ctx = d->xlat.ctx;
+    pthread_mutex_lock(&cc->lock);
+    const struct code_block *b = code_find(cc, draft.gpa, draft.gpa2, draft.ctx);
+    bool full = false;
+    if (!b && fresh(s)) {
+        b = code_add(cc, &draft);
+        full = !b;
+    }
+    pthread_mutex_unlock(&cc->lock);
+    d->v->stats.blocks++;
+    if (full)
+        flush(d);
+    return b;
+}
+
+const struct code_block *dbt_find(struct dbt_vcpu *d, struct x86_cpu *c)
+{
+    struct source s;
+    c->op = NULL;
+    d->v->stats.block_lookups++;
+    for (unsigned i = 0; i < TRIES; i++) {
+        if (!locate(d, c, &s))
+            return NULL;
+        const struct code_block *b = find(&d->vm->code, &s, ctx_of(c));
+        if (!b)
+            b = translate(d, c, &s);
+        if (b)
+            return b;
+    }
+    return NULL;
+}

@@ -1,0 +1,43 @@
+/*
+ * Host CPU features. [SDM 2A CPUID]
+ */
+#include "engine/dbt/x86/host.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <sys/auxv.h>
+
+#include "base/compiler.h"
+
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE (1 << 1) /* <asm/hwcap2.h>: user code may write the GS base */
+#endif
+
+enum { LEAF1_ECX_OSXSAVE = 1 << 27, LEAF1_ECX_AVX = 1 << 28 };
+enum { LEAF7_EBX_BMI2 = 1 << 8, LEAFD1_EAX_XINUSE = 1 << 2 };
+
+static bool cpuid_bits(unsigned leaf, unsigned subleaf, unsigned reg, unsigned bits)
+{
+    unsigned r[4];
+    return __get_cpuid_count(leaf, subleaf, &r[0], &r[1], &r[2], &r[3]) && (r[reg] & bits) == bits;
+}
+
+bool host_has_avx(void)
+{
+    return cpuid_bits(1, 0, 2, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX);
+}
+
+bool host_has_xinuse(void)
+{
+    return cpuid_bits(1, 0, 2, LEAF1_ECX_OSXSAVE) && cpuid_bits(0xd, 1, 0, LEAFD1_EAX_XINUSE);
+}
+
+int host_check(struct error *err)
+{
+    if (!cpuid_bits(7, 0, 1, LEAF7_EBX_BMI2))
+        return error_set(err, ENOTSUP, "the host CPU lacks BMI2, which translated code needs");
+    if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+        return error_set(err, ENOTSUP,
+                         "the host kernel does not let programs set the GS base (FSGSBASE)");
+    return 0;
+}

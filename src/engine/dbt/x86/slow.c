@@ -1,0 +1,225 @@
+/*
+ * What translated code cannot do itself. Each guest instruction has sites where its host code may
+ * come here; the interpreter's function then runs the whole instruction, on struct x86_cpu.
+ */
+#include <string.h>
+
+#include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/fpu.h"
+#include "isa/x86/access.h"
+#include "isa/x86/debug.h"
+#include "isa/x86/decode.h"
+#include "isa/x86/native.h"
+#include "isa/x86/system.h"
+#include "isa/x86/trap.h"
+
+void dbt_save_x87(struct dbt_vcpu *d)
+{
+    if (!d->x87_live)
+        return;
+    fpu_save(d->v->cpu);
+    d->x87_live = false;
+}
+
+bool dbt_can_translate(const struct x86_cpu *c)
+{
+    return c->code_mode == 64 && !(c->watching & X86_WATCH_DATA) && !(c->rflags & FL_TF);
+}
+
+/* Host state that follows struct x86_cpu, before translated code goes on. */
+static void prepare(struct dbt_vcpu *d, struct x86_cpu *c)
+{
+    struct dbt_hot *hot = d->hot;
+    hot->seg_base[0] = c->seg[SEG_FS].base;
+    hot->seg_base[1] = c->seg[SEG_GS].base;
+    hot->upper = fpu_upper_used(c);
+    if (!d->x87_live) {
+        fpu_load(c);
+        d->x87_live = true;
+    }
+}
+
+static bool wants_attention(const struct x86_cpu *c)
+{
+    return atomic_load_explicit(&c->attention, memory_order_relaxed) != 0;
+}
+
+const void *dbt_dispatch(struct dbt_vcpu *d, struct x86_cpu *c)
+{
+    if (wants_attention(c) || !dbt_can_translate(c))
+        return NULL;
+    const struct code_block *b = dbt_find(d, c);
+    if (!b || wants_attention(c))
+        return NULL;
+    return dbt_enter_block(d, c, b);
+}
+
+const void *dbt_enter_block(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_block *b)
+{
+    dbt_enter_space(d, c);
+    bool local = !softmmu_is_global(&d->it.mmu, c->rip);
+    space_jump_set(d->space, c->rip, code_entry(&d->vm->code, b));
+    d->space->jumps_local |= local;
+    d->hot->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
+    prepare(d, c);
+    return (const void *)(uintptr_t)code_body(&d->vm->code, b);
+}
+
+/* The instruction needs more than its site knows: let the interpreter fetch it. */
+static const void *leave_alone(struct dbt_vcpu *d, struct x86_cpu *c, uint64_t rip)
+{
+    c->rip = rip;
+    d->it.lone = true;
+    x86_want_attention(c, X86_ATTN_STATE);
+    return NULL;
+}
+
+static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_block *b,
+                        const struct code_site *site, struct x86_op *op)
+{
+    uint8_t bytes[16] = {0};
+    struct x86_insn in;
+    gpa_t page = b->gpa & GUEST_PAGE_MASK;
+    unsigned have = (unsigned)GUEST_PAGE_SIZE - site->off;
+    have = have < 15 ? have : 15;
+    if (!site->len || gpa_read(d->it.mmu.mem, page + site->off, bytes, have) < 0)
+        return false;
+    if (have < site->len && gpa_read(d->it.mmu.mem, b->gpa2, bytes + have, 15 - have) < 0)
+        return false;
+    if (x86_decode(&in, bytes, 15, X86_MODE_64) < 0 || in.len != site->len)
+        return false;
+    x86_lower(c, &op[0], &in, site->off);
+    x86_lower_end(c, &op[1], site->off + in.len);
+    return true;
+}
+
+/* The site's instruction in executable form; NULL: the bytes are no longer what was translated. */
+static const struct x86_op *site_op(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
+{
+    const struct code_site *site = &d->vm->code.sites[n];
+    struct dbt_op *e = &d->ops[n % DBT_OPS];
+    uint64_t generation = x86_native_generation(c->native);
+    if (e->valid && e->site == n && generation == d->native_generation)
+        return e->op;
+    if (generation != d->native_generation) {
+        for (unsigned i = 0; i < DBT_OPS; i++)
+            d->ops[i].valid = false;
+        d->native_generation = generation;
+    }
+    e->valid = decode_site(d, c, &d->vm->code.blocks[site->block], site, e->op);
+    e->site = n;
+    if (x86_native_generation(c->native) != d->native_generation)
+        e->valid = false; /* the thunks were dropped while this one was made */
+    return e->valid ? e->op : NULL;
+}
+
+/* Addresses that the instruction accesses, so that its next run finds them. */
+static unsigned touched(const struct x86_cpu *c, const struct x86_op *op, gva_t va[3])
+{
+    unsigned n = 0;
+    if (op->flags & (OP_MEM0 | OP_MEM1))
+        va[n++] = op_offset(c, op) + REG(c, op->seg_base, const uint64_t);
+    if (op->flags & OP_STACK) {
+        va[n++] = c->gpr[RSP];
+        if ((c->gpr[RSP] & (GUEST_PAGE_SIZE - 1)) < 8)
+            va[n++] = c->gpr[RSP] - 8;
+    }
+    return n;
+}
+
+static bool uses_x87(const struct x86_op *op)
+{
+    return op->aux != NULL;
+}
+
+static void enter_op(struct dbt_vcpu *d, const struct code_block *b)
+{
+    d->pages[0] = b->gpa;
+    d->pages[1] = b->gpa2;
+    d->it.mmu.code = d->pages;
+    d->epoch = atomic_load(&d->vm->code.epoch);
+}
+
+static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
+{
+    struct code_cache *cc = &d->vm->code;
+    struct code_site site = cc->sites[n];
+    const struct code_block *b = &cc->blocks[site.block];
+    uint64_t resume = code_entry(cc, b) + site.resume;
+    gva_t va[3];
+    c->op = NULL;
+    const struct x86_op *op = site_op(d, c, n);
+    if (!op)
+        return leave_alone(d, c, c->code_base + site.off);
+    enter_op(d, b);
+    unsigned nva = touched(c, op, va);
+    if (uses_x87(op))
+        dbt_save_x87(d);
+    c->op = op;
+    const struct x86_op *next = op->fn(c, op);
+    c->op = NULL;
+    if (!next)
+        return d->lockstep ? NULL : dbt_dispatch(d, c);
+    for (unsigned i = 0; i < nva && dbt_space_is_current(d, c); i++)
+        dbt_fill(d, c, va[i]);
+    bool leave = wants_attention(c) && !d->lockstep;
+    if (!site.resume || leave || !dbt_space_is_current(d, c) ||
+        d->epoch != atomic_load(&cc->epoch)) {
+        c->rip = c->code_base + site.off + site.len;
+        return dbt_dispatch(d, c);
+    }
+    prepare(d, c);
+    return (const void *)(uintptr_t)resume;
+}
+
+/* A jump inside the page whose target was not translated yet when it was emitted. */
+static const void *run_link(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
+{
+    struct code_cache *cc = &d->vm->code;
+    struct code_link link = cc->links[n];
+    uint32_t epoch = atomic_load(&cc->epoch);
+    gpa_t page = cc->blocks[link.block].gpa & GUEST_PAGE_MASK;
+    c->rip = c->code_base + link.off;
+    if (wants_attention(c))
+        return NULL;
+    const struct code_block *to = dbt_find(d, c);
+    if (!to)
+        return NULL;
+    pthread_mutex_lock(&cc->lock);
+    bool same = epoch == atomic_load(&cc->epoch) && !cc->blocks[link.block].dead &&
+                to->gpa2 == CODE_NO_PAGE && (to->gpa & GUEST_PAGE_MASK) == page &&
+                to->ctx == cc->blocks[link.block].ctx;
+    if (same)
+        code_link_to(cc, &link, to);
+    pthread_mutex_unlock(&cc->lock);
+    return dbt_dispatch(d, c);
+}
+
+/* Vector registers' upper halves are only written by the stub when in use. */
+static void complete_vectors(struct dbt_vcpu *d, struct x86_cpu *c)
+{
+    if (!d->hot->upper)
+        memset(c->xsave + XS_YMMH, 0, 256);
+}
+
+const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
+{
+    struct vcpu *v = c->vcpu;
+    struct dbt_vcpu *d = v->engine_priv;
+    complete_vectors(d, c);
+    c->code_base = d->hot->code_base;
+    switch (why) {
+    case STUB_SLOW:
+        return run_site(d, c, (uint32_t)arg);
+    case STUB_LINK:
+        return run_link(d, c, (uint32_t)arg);
+    case STUB_MISS:
+        c->rip = arg;
+        return d->lockstep ? NULL : dbt_dispatch(d, c);
+    case STUB_ATTEND:
+        /* Slot 0 of the jump table belongs to some few addresses, too. */
+        c->rip = arg;
+        return atomic_load(&d->hot->attention) ? NULL : dbt_dispatch(d, c);
+    }
+    return NULL;
+}

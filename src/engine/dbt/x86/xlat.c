@@ -1,0 +1,207 @@
+/*
+ * One block: decode ahead, find out which flags are live, emit.
+ */
+#include "engine/dbt/x86/xlat.h"
+
+#include <string.h>
+
+#include "isa/x86/cpuid.h"
+#include "isa/x86/decode.h"
+
+enum { LONGEST = 15 }; /* bytes of an instruction */
+
+/* Behind these the context may differ, or interrupts may have to be looked at. */
+static bool ends_block(const struct x86_insn *in)
+{
+    if (in->desc->flags & (X86_F_BRANCH | X86_F_PRIV))
+        return in->iclass != X86_I_JCC;
+    switch (in->iclass) {
+    case X86_I_STI:
+    case X86_I_POPF:
+    case X86_I_PAUSE:
+    case X86_I_LDMXCSR:
+    case X86_I_FLDCW:
+    case X86_I_FLDENV:
+    case X86_I_FRSTOR:
+    case X86_I_FNSAVE:
+    case X86_I_FXRSTOR:
+    case X86_I_XRSTOR:
+    case X86_I_XRSTORS:
+    case X86_I_XSETBV:
+    case X86_I_POP_SEG:
+    case X86_I_MOV_SEG:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void decode_block(struct xlat *x, unsigned off)
+{
+    while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
+        struct xlat_insn *xi = &x->insns[x->n];
+        unsigned avail = (unsigned)GUEST_PAGE_SIZE - off;
+        avail = avail < LONGEST ? avail : LONGEST;
+        memcpy(xi->raw, x->page + off, avail);
+        if (x86_decode(&xi->in, xi->raw, avail, X86_MODE_64) < 0)
+            return; /* invalid, or in two pages: an entry of its own */
+        xi->off = (uint16_t)off;
+        off += xi->in.len;
+        x->n++;
+        if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC))
+            return;
+    }
+}
+
+static void decode_straddler(struct xlat *x, unsigned off, const uint8_t *more)
+{
+    struct xlat_insn *xi = &x->insns[0];
+    unsigned have = (unsigned)GUEST_PAGE_SIZE - off;
+    memcpy(xi->raw, x->page + off, have);
+    memcpy(xi->raw + have, more, LONGEST - have);
+    if (x86_decode(&xi->in, xi->raw, LONGEST, X86_MODE_64) < 0)
+        return;
+    xi->off = (uint16_t)off;
+    x->n = 1;
+}
+
+/* Leave the instruction to the interpreter, always. */
+static void whole(struct xlat *x)
+{
+    bool ends = ends_block(&xlat_cur(x)->in);
+    uint32_t site = xlat_new_site(x, CODE_SITE_WHOLE | (ends ? CODE_SITE_ENDS : 0));
+    asm_mov_imm32(&x->a, H_R11, 0);
+    x->site_fix[site] = x->a.len - 4;
+    asm_jmp_mem(&x->a, HOT(slow));
+    x->ended = ends;
+}
+
+static bool translate(struct xlat *x)
+{
+    const struct x86_insn *in = &xlat_cur(x)->in;
+    if (!cpuid_has_feature(x->c->model, in->desc->feature))
+        return false;
+    switch (in->iclass) {
+    case X86_I_JCC:
+        xlat_jcc(x);
+        return true;
+    case X86_I_JMP:
+        xlat_jmp(x);
+        return true;
+    case X86_I_CALL:
+        if (in->op[0].kind == X86_OP_GPR && in->op[0].reg == H_RSP)
+            return false;
+        xlat_call(x);
+        return true;
+    case X86_I_RET:
+        xlat_ret(x);
+        return true;
+    case X86_I_JRCXZ:
+    case X86_I_LOOP:
+        if (in->addrsize != 8)
+            return false;
+        xlat_rcx_branch(x);
+        return true;
+    case X86_I_PUSH:
+        return xlat_push(x);
+    case X86_I_POP:
+        return xlat_pop(x);
+    case X86_I_LEAVE:
+        if (in->opsize != 8)
+            return false;
+        xlat_leave(x);
+        return true;
+    case X86_I_LEA:
+        xlat_lea(x);
+        return true;
+    case X86_I_DIV:
+    case X86_I_IDIV:
+        return xlat_div(x);
+    default:
+        return xlat_plain(x);
+    }
+}
+
+/* Sites of the instruction just done go on behind it. */
+static void set_resume(struct xlat *x, uint32_t first)
+{
+    for (uint32_t s = first; s < x->nsites && !x->ended; s++)
+        x->sites[s].resume = x->a.len;
+}
+
+static void emit_block(struct xlat *x)
+{
+    for (x->i = 0; x->i < x->n && !x->ended; x->i++) {
+        uint32_t first = x->nsites;
+        xlat_cur(x)->label = x->a.len;
+        if (!translate(x)) {
+            if (x->lockstep) {
+                x->live_out = xlat_cur(x)->live;
+                x->n = x->i;
+                break;
+            }
+            whole(x);
+        }
+        set_resume(x, first);
+    }
+    if (x->ended)
+        return;
+    x->i = x->n ? x->n - 1 : 0;
+    xlat_jump(x, x->n ? xlat_next_off(x) : xlat_cur(x)->off);
+}
+
+/* What does not even decode: the interpreter raises its fault, or fetches it from two pages. */
+static void emit_undecodable(struct xlat *x, unsigned off)
+{
+    x->insns[0] = (struct xlat_insn){.off = (uint16_t)off};
+    x->i = 0;
+    uint32_t site = xlat_new_site(x, CODE_SITE_WHOLE | CODE_SITE_ENDS);
+    asm_mov_imm32(&x->a, H_R11, 0);
+    x->site_fix[site] = x->a.len - 4;
+    asm_jmp_mem(&x->a, HOT(slow));
+}
+
+/* Flags that the block leaves otherwise than the host's own instruction would: those that division
+ * leaves undefined, as its operands are compared before. */
+static uint8_t odd_flags(const struct xlat *x)
+{
+    uint8_t odd = 0;
+    for (unsigned i = 0; i < x->n; i++) {
+        const struct x86_insn *in = &x->insns[i].in;
+        odd &= (uint8_t)~in->desc->flags_write;
+        if (in->iclass == X86_I_DIV || in->iclass == X86_I_IDIV)
+            odd |= in->desc->flags_undef;
+    }
+    return odd;
+}
+
+void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_t *more)
+{
+    x->a = (struct asm_buf){.bytes = x->bytes, .size = sizeof(x->bytes)};
+    x->n = x->i = 0;
+    x->nsites = x->nlinks = x->ntails = 0;
+    x->ended = false;
+    if (more)
+        decode_straddler(x, off, more);
+    else
+        decode_block(x, off);
+    if (x->n)
+        xlat_liveness(x);
+    xlat_entry(x, off);
+    d->body = x->a.len;
+    if (x->n)
+        emit_block(x);
+    else
+        emit_undecodable(x, off);
+    xlat_emit_tails(x);
+    d->ninsns = (uint16_t)x->n;
+    d->live_out = x->live_out & (uint8_t)~odd_flags(x);
+    d->bytes = x->bytes;
+    d->len = x->a.len;
+    d->sites = x->sites;
+    d->links = x->links;
+    d->nsites = x->nsites;
+    d->nlinks = x->nlinks;
+    d->site_fix = x->site_fix;
+    d->link_fix = x->link_fix;
+}

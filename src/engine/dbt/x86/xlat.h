@@ -1,0 +1,150 @@
+/*
+ * The translator: guest x86-64 code of one page into host code, one block at a time.
+ *
+ * What translated code assumes and keeps (see docs/translation.md):
+ * 1. Guest registers are in the host's of the same number; r11 and r15 are in the hot page, and the
+ *    host's r11 and r15 are scratch between any two guest instructions.
+ * 2. The arithmetic flags are in the host's wherever some later instruction may read them ("live").
+ *    Where none are, translated code may destroy them.
+ * 3. The direction flag of the host is clear; the guest's is in struct x86_cpu.
+ * 4. A guest instruction changes nothing before its last check has passed. So any of its sites can
+ *    leave it to the interpreter, from its beginning.
+ * 5. No address is in the code: RIP is the hot page's code_base and an offset.
+ */
+#ifndef DOPPEL_ENGINE_DBT_X86_XLAT_H
+#define DOPPEL_ENGINE_DBT_X86_XLAT_H
+
+#include "engine/dbt/code.h"
+#include "engine/dbt/space.h"
+#include "engine/dbt/x86/asm.h"
+#include "engine/dbt/x86/ctx.h"
+#include "isa/x86/insn.h"
+
+enum {
+    XLAT_INSNS = 64,
+    XLAT_BYTES = 1 << 15,
+    XLAT_SITES = 4 * XLAT_INSNS,
+    XLAT_LINKS = 2 * XLAT_INSNS + 2,
+    XLAT_TAILS = 6 * XLAT_INSNS,
+};
+
+#define HOT(field) MEM_GS(offsetof(struct dbt_hot, field))
+
+/* Where a memory operand is, for the instruction being translated. */
+struct xlat_mem {
+    struct asm_mem guest; /* the guest address, in terms of host registers */
+    bool r11;             /* which include r11 */
+    struct asm_mem host;  /* after the check: the host address */
+};
+
+/* How an access's check treats the flags, and what a slow tail must undo. */
+enum xlat_flags { FLAGS_DEAD, FLAGS_IN_R11, FLAGS_IN_TMP };
+
+/* Code that stands behind the block: taken rarely. */
+enum xlat_tail_kind { TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_ATTEND, TAIL_MISS };
+struct xlat_tail {
+    enum xlat_tail_kind kind;
+    uint32_t from;  /* displacement that leads here */
+    uint32_t from2; /* another one, or 0 */
+    uint32_t index; /* site or link */
+    /* Misaligned: */
+    enum xlat_flags flags;
+    uint32_t back, slow; /* where to go on, and the tail for what crosses pages */
+    struct asm_mem guest;
+    uint8_t size;
+    bool in_r15; /* the guest address must be in r15 when going back */
+    int64_t target; /* cross, attend: guest target relative to the page's start */
+};
+
+struct xlat_insn {
+    struct x86_insn in;
+    uint8_t raw[16];    /* its bytes: guest memory may change under the translator */
+    uint16_t off;       /* in the page */
+    uint8_t live;       /* flags live before it: X86_FL_* */
+    uint32_t label;     /* where its host code starts */
+};
+
+struct xlat {
+    struct asm_buf a;
+    const struct x86_cpu *c; /* for its CPUID model */
+    const uint8_t *page;
+    uint32_t ctx;
+    unsigned n, i;
+    struct xlat_insn insns[XLAT_INSNS];
+    struct code_site sites[XLAT_SITES];
+    struct code_link links[XLAT_LINKS];
+    uint32_t site_fix[XLAT_SITES], link_fix[XLAT_LINKS];
+    uint32_t nsites, nlinks;
+    struct xlat_tail tails[XLAT_TAILS];
+    uint32_t ntails;
+    bool lockstep; /* every block ends at its first branch and leaves through the miss stub */
+    uint8_t live_out;
+    bool ended; /* the last instruction left the block for good */
+    uint8_t bytes[XLAT_BYTES];
+};
+
+/*
+ * Translate from `off` in the page at `page`. With `more` non-NULL the first instruction straddles
+ * the page's end and goes on there; it is a block of its own. Fills all of *d but the addresses and
+ * generations. Never fails: what cannot be translated is left to the interpreter.
+ */
+void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_t *more);
+
+/* xlat_flags.c: flags live at `off` of the page, as far as a short look ahead tells. */
+uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth);
+void xlat_liveness(struct xlat *x);
+
+/* xlat_mem.c */
+static inline bool xlat_spilled(unsigned guest_reg)
+{
+    return guest_reg == 11 || guest_reg == 15;
+}
+struct asm_mem xlat_spill_slot(unsigned guest_reg);
+/* The guest address of the instruction's memory operand; may load r11 and r15. */
+void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m);
+/*
+ * Check the access and set m->host, which uses r15 and perhaps r11. `aligned`: only aligned ones
+ * may pass. With `data`, r11 is free for the caller afterwards.
+ */
+struct xlat_want {
+    uint8_t size;
+    bool write, aligned, data;
+};
+void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want);
+/* The next host instruction is the access of the last check. */
+void xlat_access_here(struct xlat *x);
+uint32_t xlat_new_site(struct xlat *x, unsigned flags);
+struct xlat_tail *xlat_new_tail(struct xlat *x, enum xlat_tail_kind kind, uint32_t from);
+void xlat_emit_tails(struct xlat *x);
+
+/* xlat_plain.c: instructions that run as they are, memory operand apart. */
+bool xlat_plain_ok(const struct xlat *x, const struct x86_insn *in);
+bool xlat_plain(struct xlat *x);
+
+/* xlat_flow.c, xlat_stack.c */
+void xlat_entry(struct xlat *x, unsigned off);
+void xlat_jump(struct xlat *x, int64_t target);
+void xlat_jump_r11(struct xlat *x);
+void xlat_jcc(struct xlat *x);
+void xlat_jmp(struct xlat *x);
+void xlat_call(struct xlat *x);
+void xlat_ret(struct xlat *x);
+bool xlat_push(struct xlat *x);
+bool xlat_pop(struct xlat *x);
+void xlat_leave(struct xlat *x);
+void xlat_lea(struct xlat *x);
+bool xlat_div(struct xlat *x);
+void xlat_rcx_branch(struct xlat *x);
+
+static inline struct xlat_insn *xlat_cur(struct xlat *x)
+{
+    return &x->insns[x->i];
+}
+
+/* Offset of the instruction behind the current one. */
+static inline int64_t xlat_next_off(struct xlat *x)
+{
+    return xlat_cur(x)->off + xlat_cur(x)->in.len;
+}
+
+#endif
