@@ -16,10 +16,11 @@ MEMORY_MIB = 256
 
 
 class Guest:
-    """What everybody boots."""
+    """What everybody boots: one processor, `memory` MiB, and perhaps a raw disk that is only read."""
 
-    def __init__(self, kernel, initrd, append):
+    def __init__(self, kernel, initrd, append, memory=MEMORY_MIB, disk=None):
         self.kernel, self.initrd, self.append = kernel, initrd, append
+        self.memory, self.disk = memory, disk
 
 
 class Doppel:
@@ -31,7 +32,8 @@ class Doppel:
 
     def command(self, guest, _work):
         return [self.program, "run", "--engine", self.engine, "--kernel", guest.kernel, "--initrd", guest.initrd,
-                "--append", guest.append, "--memory", f"{MEMORY_MIB}M", "--cpus", "1", "--no-reboot"]
+                "--append", guest.append, "--memory", f"{guest.memory}M", "--cpus", "1", "--no-reboot",
+                *(["--disk", f"{guest.disk},ro"] if guest.disk else [])]
 
 
 class Qemu:
@@ -41,9 +43,10 @@ class Qemu:
         return None if shutil.which("qemu-system-x86_64") else "qemu-system-x86_64 is not installed"
 
     def command(self, guest, _work):
-        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB),
+        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(guest.memory),
                 "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append,
-                "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
+                "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot",
+                *(["-drive", f"file={guest.disk},if=virtio,format=raw,readonly=on"] if guest.disk else [])]
 
 
 class Bochs:
@@ -80,7 +83,7 @@ class Bochs:
         config, script = os.path.join(work, "bochsrc"), os.path.join(work, "bochs.start")
         with open(config, "w", encoding="ascii") as file:
             file.write("\n".join([
-                'display_library: rfb, options="timeout=0"', f"megs: {MEMORY_MIB}",
+                'display_library: rfb, options="timeout=0"', f"megs: {guest.memory}",
                 f"romimage: file={self.NEEDS[4]}", f"vgaromimage: file={self.NEEDS[5]}",
                 "cpu: model=corei7_haswell_4770, ips=50000000, reset_on_triple_fault=0", "clock: sync=none",
                 f"ata0-master: type=cdrom, path={self._make_image(guest, work)}, status=inserted", "boot: cdrom",

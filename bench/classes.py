@@ -1,0 +1,167 @@
+"""The second table: workloads by class, natively, in doppel and in QEMU; the same programs and kernel for all.
+
+Every run boots a machine, so that boot to user space is measured, too. The workloads time themselves; a
+checksum that differs from native is an error, and makes the exit status 1.
+"""
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+from console import CACHE, TOP, lines_of
+from contenders import Doppel, Guest, Qemu
+
+MEMORY_MIB = 512
+TIMEOUT = 1800
+QUICK_DIVISOR = 10
+CLOCK_TOLERANCE = 0.05
+BUSY = 0.7  # load average above which others disturb
+
+
+class Native:
+    """The host itself, without a machine."""
+    name = "native"
+
+    def __init__(self, build):
+        self.build = build
+
+    def available(self):
+        return None
+
+    def lines(self, options, _guest):
+        command = [os.path.join(self.build, "bench", "guest", "classes", "classes"), *options.arguments]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            yield from lines_of(process.stdout.fileno(), process, time.monotonic() + TIMEOUT)
+
+
+class Machine:
+    """A monitor with a guest."""
+
+    def __init__(self, monitor):
+        self.monitor, self.name = monitor, monitor.name
+
+    def available(self):
+        return self.monitor.available()
+
+    def lines(self, _options, guest):
+        with tempfile.TemporaryDirectory() as work:
+            command = self.monitor.command(guest, work)
+            start = time.monotonic()
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT) as process:
+                yield start, "DOPPEL-START"
+                yield from lines_of(process.stdout.fileno(), process, start + TIMEOUT)
+                process.kill()
+
+
+class Listener:
+    """Makes measures of what a run prints: {workload: measure}, boot_s and complaints."""
+    RESULT = re.compile(r"DOPPEL-CLASS (\S+) (\S+) units=(\d+) rounds=(\d+) least=(\d+) median=(\d+) check=(\w+)")
+    PROBLEM = re.compile(r"DOPPEL-CLASS (\S+) (\S+) (skipped|failed): (.*)")
+    CLOCK = re.compile(r"DOPPEL-CLOCK (begin|end) ([\d.]+)")
+
+    def __init__(self):
+        self.measures, self.problems, self.boot_s, self.complaints = {}, {}, None, []
+        self.start, self.clock, self.ended = None, {}, False
+
+    def hear(self, now, line):
+        """Takes one line; returns whether it was the last."""
+        result, problem, clock = self.RESULT.search(line), self.PROBLEM.search(line), self.CLOCK.search(line)
+        if result:
+            units = int(result[3])
+            self.measures[result[2]] = {"class": result[1], "ns": int(result[5]) / units, "units": units,
+                                        "median_ns": int(result[6]) / units, "rounds": int(result[4]),
+                                        "check": result[7]}
+        elif problem:
+            self.problems[problem[2]] = f"{problem[3]}: {problem[4].strip()}"
+        elif clock:
+            self.clock[clock[1]] = (now, float(clock[2]))
+        elif "DOPPEL-START" in line:
+            self.start = now
+        elif "DOPPEL-BOOT userspace" in line and self.start:
+            self.boot_s = now - self.start
+        elif "DOPPEL-CLASSES-END" in line:
+            self.ended = True
+        return "DOPPEL-BENCH-END" in line
+
+    def finish(self):
+        if not self.ended:
+            self.complaints.append("did not come to its end")
+        if len(self.clock) == 2:
+            host, guest = (self.clock["end"][i] - self.clock["begin"][i] for i in (0, 1))
+            if abs(guest - host) > CLOCK_TOLERANCE * host + 0.1:
+                self.complaints.append(f"its clock says {guest:.1f} s, the host's {host:.1f} s")
+
+
+def listen(contestant, options, guest):
+    listener = Listener()
+    for now, line in contestant.lines(options, guest):
+        if listener.hear(now, line):
+            break
+    listener.finish()
+    return listener
+
+
+def build_guest(build, options):
+    folder = os.path.join(build, "bench", "guest", "classes")
+    image = os.path.abspath(os.path.join(build, "bench-classes.cpio"))
+    subprocess.run([os.path.join(TOP, "tools", "guest-initramfs"), "bench", "--quiet",
+                    "--program", os.path.join(folder, "classes"), "--program", os.path.join(folder, "nothing"),
+                    "--add", f"{TOP}/bench/guest/init-classes=/etc/init-classes", "--output", image], check=True)
+    append = f"console=ttyS0 quiet rdinit=/etc/init-classes doppel.classes={','.join(options.arguments)}"
+    return Guest(f"{CACHE}/guest/cloud/vmlinuz", image, append, memory=MEMORY_MIB)
+
+
+def contestants(build, options):
+    """Who takes part; the first is the judge of checksums and the measure of the ratios."""
+    doppel = os.path.join(build, "doppel")
+    wanted = [Native(build), *(Machine(Doppel(doppel, engine)) for engine in options.engines)]
+    if not options.quick:
+        wanted.append(Machine(Qemu()))
+    found = []
+    for contestant in wanted:
+        why_not = contestant.available()
+        if why_not:
+            print(f"{contestant.name}: skipped, {why_not}")
+        else:
+            found.append(contestant)
+    return found
+
+
+def judge(name, listener, native):
+    """What is wrong with a run, in sentences."""
+    for complaint in listener.complaints:
+        yield f"{name}: {complaint}"
+    for workload, problem in listener.problems.items():
+        if problem.startswith("failed"):
+            yield f"{name}: {workload} {problem}"
+    for workload, measure in listener.measures.items():
+        expected = native.measures.get(workload)
+        if expected and expected["check"] != measure["check"]:
+            yield f"{name}: {workload} computed {measure['check']}, native {expected['check']}"
+    for workload in native.measures:
+        if workload not in listener.measures and workload not in listener.problems:
+            yield f"{name}: {workload} gave no result"
+
+
+def contest(build, options):
+    """All runs, interleaved: ({name: [listener]}, complaints)."""
+    guest = build_guest(build, options)
+    runs, complaints = {}, []
+    if os.getloadavg()[0] > BUSY and not options.quick:
+        print(f"the host is busy (load {os.getloadavg()[0]:.1f}): the times are rough")
+    takers = contestants(build, options)
+    for number in range(options.runs):
+        for contestant in takers:
+            began = time.monotonic()
+            listener = listen(contestant, options, guest)
+            runs.setdefault(contestant.name, []).append(listener)
+            found = list(judge(contestant.name, listener, runs["native"][0]))
+            booted = f", user space after {listener.boot_s:.2f} s" if listener.boot_s else ""
+            print(f"{contestant.name}, run {number + 1}: {len(listener.measures)} workloads in "
+                  f"{time.monotonic() - began:.1f} s{booted}", flush=True)
+            for complaint in found:
+                print(f"  {complaint}", flush=True)
+            complaints += found
+    return runs, complaints
