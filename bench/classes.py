@@ -5,6 +5,7 @@ checksum that differs from native is an error, and makes the exit status 1.
 """
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -12,6 +13,7 @@ import time
 from console import CACHE, TOP, lines_of
 from contenders import Doppel, Guest, Qemu
 
+DEBIAN = os.path.join(CACHE, "guest", "debian-amd64")
 MEMORY_MIB = 512
 TIMEOUT = 1800
 QUICK_DIVISOR = 10
@@ -29,10 +31,22 @@ class Native:
     def available(self):
         return None
 
-    def lines(self, options, _guest):
-        command = [os.path.join(self.build, "bench", "guest", "classes", "classes"), *options.arguments]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    def lines(self, options, guest):
+        yield from self._output([os.path.join(self.build, "bench", "guest", "classes", "classes"),
+                                 *options.arguments])
+        if guest.disk:
+            with tempfile.TemporaryDirectory() as work:
+                for path in program_files(self.build):
+                    shutil.copy(path, work)
+                yield from self._output([f"{TOP}/bench/guest/native-programs", DEBIAN, work, *options.only])
+
+    def _output(self, command):
+        no_root = {} if os.getuid() == 0 else {"NO_ROOT": "1"}
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              env={**os.environ, **no_root}) as process:
             yield from lines_of(process.stdout.fileno(), process, time.monotonic() + TIMEOUT)
+        if process.returncode != 0:
+            yield time.monotonic(), f"DOPPEL-CLASS native {os.path.basename(command[0])} failed: {process.returncode}"
 
 
 class Machine:
@@ -63,7 +77,7 @@ class Listener:
 
     def __init__(self):
         self.measures, self.problems, self.boot_s, self.complaints = {}, {}, None, []
-        self.start, self.clock, self.ended = None, {}, False
+        self.start, self.clock, self.last = None, {}, "nothing"
 
     def hear(self, now, line):
         """Takes one line; returns whether it was the last."""
@@ -81,13 +95,12 @@ class Listener:
             self.start = now
         elif "DOPPEL-BOOT userspace" in line and self.start:
             self.boot_s = now - self.start
-        elif "DOPPEL-CLASSES-END" in line:
-            self.ended = True
+        self.last = line.strip() or self.last
         return "DOPPEL-BENCH-END" in line
 
     def finish(self):
-        if not self.ended:
-            self.complaints.append("did not come to its end")
+        if self.start and "DOPPEL-BENCH-END" not in self.last:
+            self.complaints.append(f"did not come to its end; the last it said was: {self.last}")
         if len(self.clock) == 2:
             host, guest = (self.clock["end"][i] - self.clock["begin"][i] for i in (0, 1))
             if abs(guest - host) > CLOCK_TOLERANCE * host + 0.1:
@@ -103,14 +116,35 @@ def listen(contestant, options, guest):
     return listener
 
 
+def program_files(build):
+    """What the programs of Debian need beside them."""
+    folder = os.path.join(TOP, "bench", "guest")
+    return [*(os.path.join(folder, "programs", name) for name in os.listdir(os.path.join(folder, "programs"))),
+            os.path.join(folder, "classes", "integer.c"), os.path.join(folder, "classes", "workload.h"),
+            os.path.join(build, "bench", "guest", "classes", "timed")]
+
+
+def debian_disk(options):
+    """The image whose programs are run, or None; the same files must be there for running them natively."""
+    if options.quick:
+        return None
+    if os.path.exists(f"{DEBIAN}.raw") and os.path.isdir(DEBIAN):
+        return f"{DEBIAN}.raw"
+    print("programs: skipped, there is no Debian image and tree (tools/guest-rootfs --tree)")
+    return None
+
+
 def build_guest(build, options):
     folder = os.path.join(build, "bench", "guest", "classes")
     image = os.path.abspath(os.path.join(build, "bench-classes.cpio"))
     subprocess.run([os.path.join(TOP, "tools", "guest-initramfs"), "bench", "--quiet",
                     "--program", os.path.join(folder, "classes"), "--program", os.path.join(folder, "nothing"),
-                    "--add", f"{TOP}/bench/guest/init-classes=/etc/init-classes", "--output", image], check=True)
-    append = f"console=ttyS0 quiet rdinit=/etc/init-classes doppel.classes={','.join(options.arguments)}"
-    return Guest(f"{CACHE}/guest/cloud/vmlinuz", image, append, memory=MEMORY_MIB)
+                    "--add", f"{TOP}/bench/guest/init-classes=/etc/init-classes", "--output", image,
+                    *(word for path in program_files(build)
+                      for word in ("--add", f"{path}=/programs/{os.path.basename(path)}"))], check=True)
+    append = (f"console=ttyS0 quiet rdinit=/etc/init-classes doppel.classes={','.join(options.arguments)} "
+              f"doppel.programs={','.join(options.only)}")
+    return Guest(f"{CACHE}/guest/cloud/vmlinuz", image, append, memory=MEMORY_MIB, disk=debian_disk(options))
 
 
 def contestants(build, options):

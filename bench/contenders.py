@@ -38,6 +38,8 @@ class Doppel:
 
 class Qemu:
     name = "qemu tcg"
+    # Without locks: it takes another reader's lock on the whole file for that of a writer.
+    DISK = "if=virtio,format=raw,readonly=on,file.locking=off"
 
     def available(self):
         return None if shutil.which("qemu-system-x86_64") else "qemu-system-x86_64 is not installed"
@@ -46,7 +48,7 @@ class Qemu:
         return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(guest.memory),
                 "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append,
                 "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot",
-                *(["-drive", f"file={guest.disk},if=virtio,format=raw,readonly=on"] if guest.disk else [])]
+                *(["-drive", f"{self.DISK},file={guest.disk}"] if guest.disk else [])]
 
 
 class Bochs:

@@ -65,8 +65,9 @@ class Ratios:
             if faster and target:
                 yield f"{name}: times faster than {PEER}", faster, target, faster >= target
         for what, target in NATIVE_TARGETS.items():
-            slower = self.mean(3, *(COMPUTE if what == "compute" else [what]))
-            if slower:
+            parts = COMPUTE if what == "compute" else [what]
+            slower = self.mean(3, *parts)
+            if slower and set(parts) <= set(self.classes()):
                 yield f"{what}: share of native", 1 / slower, target, 1 / slower >= target
         if all(self.boots):
             share = self.boots[0] / self.boots[1]
@@ -97,10 +98,13 @@ def print_ratios(ratios):
         print(f"boot to user space: {ratios.boots[0]:.2f} s, {PEER} {ratios.boots[1]:.2f} s")
 
 
-def write(build, summary, all_ratios):
+def write(build, runs, summary, all_ratios):
     """The table as JSON, with every run."""
     path = os.path.join(build, "bench-classes.json")
-    data = {"summary": summary,
+    data = {"summary": summary, "load": os.getloadavg(),
+            "runs": {name: [{"boot_s": listener.boot_s, "workloads": listener.measures,
+                             "problems": listener.problems, "complaints": listener.complaints}
+                            for listener in listeners] for name, listeners in runs.items()},
             "means": {ratios.name: ratios.means() for ratios in all_ratios},
             "targets": {ratios.name: [dict(zip(("what", "measured", "target", "met"), verdict))
                                       for verdict in ratios.verdicts()] for ratios in all_ratios}}
