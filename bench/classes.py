@@ -21,9 +21,22 @@ CLOCK_TOLERANCE = 0.05
 BUSY = 0.7  # load average above which others disturb
 
 
+def cpu_seconds(pid):
+    """The processor time of a process's threads so far, to the nanosecond."""
+    total = 0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
+                total += int(file.read().split()[0])
+    except FileNotFoundError:  # a thread that ended meanwhile
+        pass
+    return total / 1e9
+
+
 class Native:
     """The host itself, without a machine."""
     name = "native"
+    pid = None
 
     def __init__(self, build):
         self.build = build
@@ -53,7 +66,7 @@ class Machine:
     """A monitor with a guest."""
 
     def __init__(self, monitor):
-        self.monitor, self.name = monitor, monitor.name
+        self.monitor, self.name, self.pid = monitor, monitor.name, None
 
     def available(self):
         return self.monitor.available()
@@ -64,6 +77,7 @@ class Machine:
             start = time.monotonic()
             with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT) as process:
+                self.pid = process.pid
                 yield start, "DOPPEL-START"
                 yield from lines_of(process.stdout.fileno(), process, start + TIMEOUT)
                 process.kill()
@@ -71,22 +85,25 @@ class Machine:
 
 class Listener:
     """Makes measures of what a run prints: {workload: measure}, boot_s and complaints."""
-    RESULT = re.compile(r"DOPPEL-CLASS (\S+) (\S+) units=(\d+) rounds=(\d+) least=(\d+) median=(\d+) check=(\w+)")
+    BEGIN = re.compile(r"DOPPEL-BEGIN (\S+)")
+    RESULT = re.compile(r"DOPPEL-CLASS (\S+) (\S+) units=(\d+) rounds=(\d+) least=(\d+) median=(\d+) mean=(\d+) "
+                        r"cpu=(\d+) check=(\w+)")
     PROBLEM = re.compile(r"DOPPEL-CLASS (\S+) (\S+) (skipped|failed): (.*)")
     CLOCK = re.compile(r"DOPPEL-CLOCK (begin|end) ([\d.]+)")
 
-    def __init__(self):
-        self.measures, self.problems, self.boot_s, self.complaints = {}, {}, None, []
+    def __init__(self, contestant):
+        self.contestant, self.began = contestant, None
+        self.measures, self.problems, self.complaints = {}, {}, []
+        self.boot = None  # {"s": to user space by the clock, "cpu_s": in processor time}
         self.start, self.clock, self.last = None, {}, "nothing"
 
     def hear(self, now, line):
         """Takes one line; returns whether it was the last."""
         result, problem, clock = self.RESULT.search(line), self.PROBLEM.search(line), self.CLOCK.search(line)
         if result:
-            units = int(result[3])
-            self.measures[result[2]] = {"class": result[1], "ns": int(result[5]) / units, "units": units,
-                                        "median_ns": int(result[6]) / units, "rounds": int(result[4]),
-                                        "check": result[7]}
+            self._take_result(result, now)
+        elif self.BEGIN.search(line):
+            self.began = (now, self._cpu())
         elif problem:
             self.problems[problem[2]] = f"{problem[3]}: {problem[4].strip()}"
         elif clock:
@@ -94,9 +111,21 @@ class Listener:
         elif "DOPPEL-START" in line:
             self.start = now
         elif "DOPPEL-BOOT userspace" in line and self.start:
-            self.boot_s = now - self.start
+            self.boot = {"s": now - self.start, "cpu_s": self._cpu()}
         self.last = line.strip() or self.last
         return "DOPPEL-BENCH-END" in line
+
+    def _cpu(self):
+        return cpu_seconds(self.contestant.pid) if self.contestant.pid else 0
+
+    def _take_result(self, result, now):
+        """cpu_ns is what the work cost the host: for a guest, its own time by the monitor's share of a processor."""
+        units, least, median, mean, cpu = (int(result[i]) for i in (3, 5, 6, 7, 8))
+        if self.contestant.pid and self.began:
+            cpu = mean * min(1.0, (self._cpu() - self.began[1]) / max(now - self.began[0], 1e-6))
+        self.measures[result[2]] = {"class": result[1], "ns": least / units, "median_ns": median / units,
+                                    "cpu_ns": cpu / units, "units": units, "rounds": int(result[4]),
+                                    "check": result[9]}
 
     def finish(self):
         if self.start and "DOPPEL-BENCH-END" not in self.last:
@@ -108,7 +137,7 @@ class Listener:
 
 
 def listen(contestant, options, guest):
-    listener = Listener()
+    listener = Listener(contestant)
     for now, line in contestant.lines(options, guest):
         if listener.hear(now, line):
             break
@@ -184,7 +213,8 @@ def contest(build, options):
     guest = build_guest(build, options)
     runs, complaints = {}, []
     if os.getloadavg()[0] > BUSY and not options.quick:
-        print(f"the host is busy (load {os.getloadavg()[0]:.1f}): the times are rough")
+        print(f"the host is busy (load {os.getloadavg()[0]:.1f}): "
+              f"{'processor time is taken' if options.cpu_time else 'the times are rough; there is --cpu-time'}")
     takers = contestants(build, options)
     for number in range(options.runs):
         for contestant in takers:
@@ -192,7 +222,7 @@ def contest(build, options):
             listener = listen(contestant, options, guest)
             runs.setdefault(contestant.name, []).append(listener)
             found = list(judge(contestant.name, listener, runs["native"][0]))
-            booted = f", user space after {listener.boot_s:.2f} s" if listener.boot_s else ""
+            booted = f", user space after {listener.boot['s']:.2f} s" if listener.boot else ""
             print(f"{contestant.name}, run {number + 1}: {len(listener.measures)} workloads in "
                   f"{time.monotonic() - began:.1f} s{booted}", flush=True)
             for complaint in found:

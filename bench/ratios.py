@@ -18,17 +18,20 @@ def geometric_mean(values):
     return math.exp(statistics.fmean(math.log(value) for value in values)) if values else None
 
 
-def summarize(runs):
-    """{name: {"boot_s": s, "workloads": {workload: {"class", "ns", "median_ns"}}}}: medians over the runs."""
+def summarize(runs, cpu_time):
+    """{name: {"boot_s": s, "workloads": {workload: {"class", "ns"}}}}: medians over the runs.
+
+    cpu_time tells that processor time is what counts.
+    """
+    prefix = "cpu_" if cpu_time else ""
     summary = {}
     for name, listeners in runs.items():
-        boots = [listener.boot_s for listener in listeners if listener.boot_s]
+        boots = [listener.boot[f"{prefix}s"] for listener in listeners if listener.boot]
         workloads = {}
         for workload in dict.fromkeys(w for listener in listeners for w in listener.measures):
             found = [listener.measures[workload] for listener in listeners if workload in listener.measures]
             workloads[workload] = {"class": found[0]["class"],
-                                   "ns": statistics.median(measure["ns"] for measure in found),
-                                   "median_ns": statistics.median(measure["median_ns"] for measure in found)}
+                                   "ns": statistics.median(measure[f"{prefix}ns"] for measure in found)}
         summary[name] = {"boot_s": statistics.median(boots) if boots else None, "workloads": workloads,
                          "problems": listeners[0].problems}
     return summary
@@ -102,7 +105,7 @@ def write(build, runs, summary, all_ratios):
     """The table as JSON, with every run."""
     path = os.path.join(build, "bench-classes.json")
     data = {"summary": summary, "load": os.getloadavg(),
-            "runs": {name: [{"boot_s": listener.boot_s, "workloads": listener.measures,
+            "runs": {name: [{"boot": listener.boot, "workloads": listener.measures,
                              "problems": listener.problems, "complaints": listener.complaints}
                             for listener in listeners] for name, listeners in runs.items()},
             "means": {ratios.name: ratios.means() for ratios in all_ratios},

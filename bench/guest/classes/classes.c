@@ -6,11 +6,12 @@
  * Each workload has a process of its own, so that one that crashes or hangs ends alone. After a
  * round to warm up, rounds are run for MS milliseconds (100) and one line is printed:
  *
- *     DOPPEL-CLASS integer sieve units=32 rounds=20 least=NS median=NS check=HEX
+ *     DOPPEL-CLASS integer sieve units=32 rounds=20 least=NS median=NS mean=NS cpu=NS check=HEX
  *
- * with the nanoseconds of a round. -s divides the work of a round and runs just one: a quick look
- * at whether everything computes what it should. Only one processor is used, as the machines have
- * just one.
+ * with the nanoseconds of a round; cpu is the mean, too, but of processor time. DOPPEL-BEGIN says
+ * when the rounds that count begin, for a host that wants to know what they cost it. -s divides the
+ * work of a round and runs just one: a quick look at whether everything computes what it should.
+ * Only one processor is used, as the machines have just one.
  */
 #include <cpuid.h>
 #include <sched.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +117,27 @@ static unsigned processor_has(void)
     return has;
 }
 
+/* Processor time of this process and of its children that have ended. */
+static uint64_t cpu_ns(void)
+{
+    uint64_t us = 0;
+
+    for (int who = RUSAGE_CHILDREN; who <= RUSAGE_SELF; who++) {
+        struct rusage usage;
+
+        getrusage(who, &usage);
+        us += (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+              (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    }
+    return us * 1000;
+}
+
+static void say_begin(const char *name)
+{
+    printf("DOPPEL-BEGIN %s\n", name);
+    fflush(stdout);
+}
+
 /* One round; a round that computes something else than the one before it ends the process. */
 static uint64_t run_round(const struct workload *work, unsigned units, uint64_t *check, bool first)
 {
@@ -136,28 +159,40 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void print_result(const char *label, uint64_t *times, unsigned rounds, uint64_t cpu)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < rounds; i++)
+        sum += times[i];
+    qsort(times, rounds, sizeof(times[0]), compare_times);
+    printf("DOPPEL-CLASS %s rounds=%u least=%llu median=%llu mean=%llu cpu=%llu", label, rounds,
+           (unsigned long long)times[0], (unsigned long long)times[rounds / 2],
+           (unsigned long long)(sum / rounds), (unsigned long long)(cpu / rounds));
+}
+
 /* What runs in the process of one workload. */
 static void measure(const char *class, const struct workload *work, const struct options *options)
 {
-    uint64_t times[MOST_ROUNDS], check, spent = 0, warm;
+    bool single = work->once || options->divisor;
+    uint64_t times[MOST_ROUNDS], check = 0, spent = 0, cpu;
     unsigned rounds = 0, units = work->units / (options->divisor ? options->divisor : 1);
+    char label[80];
 
     units = units ? units : 1;
     if (work->prepare)
         work->prepare();
-    warm = run_round(work, units, &check, true);
-    /* A round as slow as this has warmed up in its first part. */
-    if (work->once || options->divisor || warm > 4 * options->budget_ns)
-        times[rounds++] = spent = warm;
-    while (rounds == 0 || (spent < options->budget_ns && rounds < MOST_ROUNDS && !work->once &&
-                           !options->divisor)) {
-        times[rounds] = run_round(work, units, &check, false);
+    if (!single)
+        run_round(work, units, &check, true);
+    say_begin(work->name);
+    cpu = cpu_ns();
+    do {
+        times[rounds] = run_round(work, units, &check, single);
         spent += times[rounds++];
-    }
-    qsort(times, rounds, sizeof(times[0]), compare_times);
-    printf("DOPPEL-CLASS %s %s units=%u rounds=%u least=%llu median=%llu check=%016llx\n", class,
-           work->name, units, rounds, (unsigned long long)times[0],
-           (unsigned long long)times[rounds / 2], (unsigned long long)check);
+    } while (!single && spent < options->budget_ns && rounds < MOST_ROUNDS);
+    snprintf(label, sizeof(label), "%s %s units=%u", class, work->name, units);
+    print_result(label, times, rounds, cpu_ns() - cpu);
+    printf(" check=%016llx\n", (unsigned long long)check);
 }
 
 /* Runs a workload in a child, and says so when that does not end well. */

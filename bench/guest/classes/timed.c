@@ -9,13 +9,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "workload.h"
-
-enum { RUNS = 2 };
 
 static const char output[] = "timed.out";
 
@@ -31,6 +30,17 @@ static uint64_t now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* Processor time of the commands that have ended. */
+static uint64_t cpu_ns(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_CHILDREN, &usage);
+    return ((uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)) *
+           1000;
 }
 
 static void become(char **command)
@@ -73,29 +83,41 @@ static uint64_t check_output(int status)
     return sum;
 }
 
+static void use_one_processor(void)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET((unsigned)sched_getcpu(), &set);
+    if (sched_setaffinity(0, sizeof(set), &set) != 0)
+        give_up("sched_setaffinity");
+}
+
 int main(int argc, char **argv)
 {
-    uint64_t times[RUNS], check = 0;
-    cpu_set_t set;
-    int status = 0;
+    uint64_t ns, cpu, check;
+    int status;
 
     if (argc < 4) {
         fprintf(stderr, "usage: timed CLASS NAME COMMAND [ARGUMENT...]\n");
         return 2;
     }
-    CPU_ZERO(&set);
-    CPU_SET((unsigned)sched_getcpu(), &set);
-    sched_setaffinity(0, sizeof(set), &set);
-    for (unsigned i = 0; i < RUNS && status == 0; i++) {
-        times[i] = run(argv + 3, &status);
-        check = check_output(status);
-    }
-    if (status != 0) {
-        printf("DOPPEL-CLASS %s %s failed: status 0x%x\n", argv[1], argv[2], status);
+    use_one_processor();
+    run(argv + 3, &status);
+    check = check_output(status);
+    printf("DOPPEL-BEGIN %s\n", argv[2]);
+    fflush(stdout);
+    cpu = cpu_ns();
+    ns = run(argv + 3, &status);
+    cpu = cpu_ns() - cpu;
+    if (status != 0 || check_output(status) != check) {
+        printf("DOPPEL-CLASS %s %s failed: status 0x%x, or not the same output twice\n", argv[1],
+               argv[2], (unsigned)status);
         return 1;
     }
-    printf("DOPPEL-CLASS %s %s units=1 rounds=%d least=%llu median=%llu check=%016llx\n", argv[1],
-           argv[2], RUNS, (unsigned long long)(times[0] < times[1] ? times[0] : times[1]),
-           (unsigned long long)(times[0] + times[1]) / 2, (unsigned long long)check);
+    printf("DOPPEL-CLASS %s %s units=1 rounds=1 least=%llu median=%llu mean=%llu cpu=%llu "
+           "check=%016llx\n",
+           argv[1], argv[2], (unsigned long long)ns, (unsigned long long)ns, (unsigned long long)ns,
+           (unsigned long long)cpu, (unsigned long long)check);
     return 0;
 }
