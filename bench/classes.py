@@ -166,14 +166,15 @@ def debian_disk(options):
 def build_guest(build, options):
     folder = os.path.join(build, "bench", "guest", "classes")
     image = os.path.abspath(os.path.join(build, "bench-classes.cpio"))
+    disk = debian_disk(options)
     subprocess.run([os.path.join(TOP, "tools", "guest-initramfs"), "bench", "--quiet",
                     "--program", os.path.join(folder, "classes"), "--program", os.path.join(folder, "nothing"),
                     "--add", f"{TOP}/bench/guest/init-classes=/etc/init-classes", "--output", image,
-                    *(word for path in program_files(build)
+                    *(word for path in (program_files(build) if disk else [])
                       for word in ("--add", f"{path}=/programs/{os.path.basename(path)}"))], check=True)
     append = (f"console=ttyS0 quiet rdinit=/etc/init-classes doppel.classes={','.join(options.arguments)} "
               f"doppel.programs={','.join(options.only)}")
-    return Guest(f"{CACHE}/guest/cloud/vmlinuz", image, append, memory=MEMORY_MIB, disk=debian_disk(options))
+    return Guest(f"{CACHE}/guest/cloud/vmlinuz", image, append, memory=MEMORY_MIB, disk=disk)
 
 
 def contestants(build, options):
