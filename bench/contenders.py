@@ -15,6 +15,12 @@ from hostkvm import why_not_kvm  # noqa: E402
 MEMORY_MIB = 256
 
 
+def known_engines(doppel):
+    """The engines this doppel's help names, the fastest without hardware first."""
+    text = subprocess.run([doppel, "help", "run"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return [engine for engine in ("dbt", "interp", "kvm") if f" {engine}" in text]
+
+
 class Guest:
     """What everybody boots: one processor, `memory` MiB, and perhaps a raw disk that is only read."""
 
@@ -28,6 +34,8 @@ class Doppel:
         self.program, self.engine, self.name = program, engine, f"doppel {engine}"
 
     def available(self):
+        if self.engine not in known_engines(self.program):
+            return f"this doppel has no engine {self.engine}"
         return why_not_kvm(self.program) if self.engine == "kvm" else None
 
     def command(self, guest, _work):

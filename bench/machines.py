@@ -135,7 +135,7 @@ def build_guest(build):
 def contest(build, guest):
     """All runs of all contenders, interleaved; {name: [measures]}."""
     doppel = os.path.join(build, "doppel")
-    contenders = [(Doppel(doppel, "interp"), RUNS), (Doppel(doppel, "kvm"), RUNS), (Qemu(), RUNS),
+    contenders = [*((Doppel(doppel, engine), RUNS) for engine in ("dbt", "interp", "kvm")), (Qemu(), RUNS),
                   (Bochs(), BOCHS_RUNS)]
     runs = {}
     for number in range(max(RUNS, BOCHS_RUNS)):
