@@ -15,11 +15,18 @@ from hostkvm import why_not_kvm  # noqa: E402
 MEMORY_MIB = 256
 
 
-class Guest:
-    """What everybody boots."""
+def known_engines(doppel):
+    """The engines this doppel's help names, the fastest without hardware first."""
+    text = subprocess.run([doppel, "help", "run"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return [engine for engine in ("dbt", "interp", "kvm") if f" {engine}" in text]
 
-    def __init__(self, kernel, initrd, append):
+
+class Guest:
+    """What everybody boots: one processor, `memory` MiB, and perhaps a raw disk that is only read."""
+
+    def __init__(self, kernel, initrd, append, memory=MEMORY_MIB, disk=None):
         self.kernel, self.initrd, self.append = kernel, initrd, append
+        self.memory, self.disk = memory, disk
 
 
 class Doppel:
@@ -27,23 +34,29 @@ class Doppel:
         self.program, self.engine, self.name = program, engine, f"doppel {engine}"
 
     def available(self):
+        if self.engine not in known_engines(self.program):
+            return f"this doppel has no engine {self.engine}"
         return why_not_kvm(self.program) if self.engine == "kvm" else None
 
     def command(self, guest, _work):
         return [self.program, "run", "--engine", self.engine, "--kernel", guest.kernel, "--initrd", guest.initrd,
-                "--append", guest.append, "--memory", f"{MEMORY_MIB}M", "--cpus", "1", "--no-reboot"]
+                "--append", guest.append, "--memory", f"{guest.memory}M", "--cpus", "1", "--no-reboot",
+                *(["--disk", f"{guest.disk},ro"] if guest.disk else [])]
 
 
 class Qemu:
     name = "qemu tcg"
+    # Without locks: it takes another reader's lock on the whole file for that of a writer.
+    DISK = "if=virtio,format=raw,readonly=on,file.locking=off"
 
     def available(self):
         return None if shutil.which("qemu-system-x86_64") else "qemu-system-x86_64 is not installed"
 
     def command(self, guest, _work):
-        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB),
+        return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", str(guest.memory),
                 "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append,
-                "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
+                "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot",
+                *(["-drive", f"{self.DISK},file={guest.disk}"] if guest.disk else [])]
 
 
 class Bochs:
@@ -80,7 +93,7 @@ class Bochs:
         config, script = os.path.join(work, "bochsrc"), os.path.join(work, "bochs.start")
         with open(config, "w", encoding="ascii") as file:
             file.write("\n".join([
-                'display_library: rfb, options="timeout=0"', f"megs: {MEMORY_MIB}",
+                'display_library: rfb, options="timeout=0"', f"megs: {guest.memory}",
                 f"romimage: file={self.NEEDS[4]}", f"vgaromimage: file={self.NEEDS[5]}",
                 "cpu: model=corei7_haswell_4770, ips=50000000, reset_on_triple_fault=0", "clock: sync=none",
                 f"ata0-master: type=cdrom, path={self._make_image(guest, work)}, status=inserted", "boot: cdrom",
