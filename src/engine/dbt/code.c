@@ -140,7 +140,6 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
         .gen = d->gen,
         .gen2 = d->gen2,
         .host = (uint32_t)(rw - cc->mem.rw),
-        .body = d->body,
         .len = d->len,
         .first_site = cc->nsites,
         .nsites = d->nsites,

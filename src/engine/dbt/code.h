@@ -31,13 +31,15 @@
 
 #define CODE_NO_PAGE UINT64_MAX
 
+/* Bytes from a block's entry to its body. */
+enum { CODE_PROLOGUE = 53 };
+
 struct code_block {
     gpa_t gpa;      /* of the first instruction */
     gpa_t gpa2;     /* second page, or CODE_NO_PAGE */
     uint32_t ctx;   /* translation context */
     uint32_t gen, gen2; /* code generations of the pages when they were read */
     uint32_t host;  /* offset of the entry in the cache */
-    uint32_t body;  /* offset of the body from the entry */
     uint32_t len;   /* bytes of host code */
     uint32_t first_site, nsites;
     uint16_t ninsns;  /* guest instructions */
@@ -79,7 +81,7 @@ struct code_draft {
     gpa_t gpa, gpa2;
     uint32_t ctx, gen, gen2;
     const uint8_t *bytes;
-    uint32_t len, body;
+    uint32_t len;
     const struct code_site *sites;
     const struct code_link *links;
     uint32_t nsites, nlinks;
@@ -134,7 +136,13 @@ static inline uint64_t code_entry(const struct code_cache *cc, const struct code
 
 static inline uint64_t code_body(const struct code_cache *cc, const struct code_block *b)
 {
-    return code_entry(cc, b) + b->body;
+    return code_entry(cc, b) + CODE_PROLOGUE;
+}
+
+/* Was the block at `entry` dropped? */
+static inline bool code_entry_closed(uint64_t entry)
+{
+    return *(const uint8_t *)(uintptr_t)entry == 0xe9;
 }
 
 #endif

@@ -45,6 +45,7 @@ struct dbt_vcpu {
     uint64_t kernel_key; /* whose local entries the kernel's space holds */
     uint64_t uses;
     bool x87_live;
+    bool image_upper; /* the image of the vectors' upper halves may hold other than zeroes */
     bool on_thread; /* signals are set up on the vCPU's thread */
     gpa_t pages[2]; /* of the block that called: softmmu.code */
     uint32_t epoch;

@@ -135,6 +135,16 @@ void space_jump_set(struct space *s, gva_t va, uint64_t code)
     s->jumps_dirty[slot / (SPACE_JUMPS / 2)] = true;
 }
 
+uint64_t space_jump_get(const struct space *s, gva_t va)
+{
+    unsigned slot = jump_slot(va);
+    uint64_t code = ((const uint64_t *)(s->base + SPACE_JUMP_CODE))[slot];
+    if (slot == SPACE_SLOT_ATTEND || code == s->stubs->miss ||
+        ((const uint64_t *)(s->base + SPACE_JUMP_KEYS))[slot] != -va)
+        return 0;
+    return code;
+}
+
 void space_jumps_clear(struct space *s)
 {
     uint64_t *code = (uint64_t *)(s->base + SPACE_JUMP_CODE);

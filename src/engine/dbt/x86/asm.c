@@ -106,6 +106,14 @@ void asm_lea(struct asm_buf *a, unsigned dst, struct asm_mem m)
     asm_op_mem(a, true, 0x8d, dst, m);
 }
 
+void asm_lea_wide(struct asm_buf *a, unsigned dst, unsigned base, int32_t disp)
+{
+    asm_8(a, REX | REX_W | (dst & 8 ? REX_R : 0) | (base & 8 ? REX_B : 0));
+    asm_8(a, 0x8d);
+    asm_8(a, 0x80 | (dst & 7) << 3 | (base & 7));
+    asm_32(a, (uint32_t)disp);
+}
+
 void asm_lea32(struct asm_buf *a, unsigned dst, struct asm_mem m)
 {
     asm_op_mem(a, false, 0x8d, dst, m);

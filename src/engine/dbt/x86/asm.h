@@ -65,6 +65,8 @@ void asm_op_mem(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, struct
 void asm_op_reg(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, unsigned rm);
 
 void asm_lea(struct asm_buf *a, unsigned dst, struct asm_mem m);
+/* lea dst, [base + disp] with a 32-bit displacement whatever its value: of known length. */
+void asm_lea_wide(struct asm_buf *a, unsigned dst, unsigned base, int32_t disp);
 void asm_lea32(struct asm_buf *a, unsigned dst, struct asm_mem m);
 void asm_load(struct asm_buf *a, unsigned dst, struct asm_mem m);
 void asm_store(struct asm_buf *a, struct asm_mem m, unsigned src);

@@ -1,13 +1,10 @@
 /*
  * From a guest address to translated code: fetch through softmmu, look for the block, translate.
  */
-#include <string.h>
-
 #include "engine/dbt/dbt.h"
-#include "isa/x86/decode.h"
 #include "vm/exclusive.h"
 
-enum { LONGEST_INSN = 15, TRIES = 3 };
+enum { TRIES = 3 };
 
 /* Where the code to translate lies. */
 struct source {
@@ -19,14 +16,6 @@ struct source {
     uint32_t gen, gen2;
 };
 
-/* Does the instruction at the end of a page go on in the next one? */
-static bool straddles(const uint8_t *page, unsigned off)
-{
-    struct x86_insn in;
-    return off > GUEST_PAGE_SIZE - LONGEST_INSN &&
-           x86_decode(&in, page + off, GUEST_PAGE_SIZE - off, X86_MODE_64) == -X86_D_SHORT;
-}
-
 /* May raise fetch faults. False: not RAM. */
 static bool locate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s)
 {
@@ -36,7 +25,7 @@ static bool locate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s)
         return false;
     unsigned off = s->gpa & (GUEST_PAGE_SIZE - 1);
     s->page = p - off;
-    if (!straddles(s->page, off))
+    if (!xlat_straddles(s->page, off))
         return true;
     gpa_t gpa2;
     s->more = softmmu_fetch(&d->it.mmu, (c->rip & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE, &gpa2);

@@ -32,11 +32,11 @@ static void prepare(struct dbt_vcpu *d, struct x86_cpu *c)
     struct dbt_hot *hot = d->hot;
     hot->seg_base[0] = c->seg[SEG_FS].base;
     hot->seg_base[1] = c->seg[SEG_GS].base;
-    hot->upper = fpu_upper_used(c);
-    if (!d->x87_live) {
-        fpu_load(c);
-        d->x87_live = true;
-    }
+    if (likely(d->x87_live))
+        return;
+    hot->upper = d->image_upper = fpu_upper_used(c);
+    fpu_load(c);
+    d->x87_live = true;
 }
 
 static bool wants_attention(const struct x86_cpu *c)
@@ -44,10 +44,25 @@ static bool wants_attention(const struct x86_cpu *c)
     return atomic_load_explicit(&c->attention, memory_order_relaxed) != 0;
 }
 
+/* The block that the jump table names for c->rip; NULL: none, or one that is dead. */
+static const void *known_block(struct dbt_vcpu *d, struct x86_cpu *c)
+{
+    dbt_enter_space(d, c);
+    uint64_t entry = space_jump_get(d->space, c->rip);
+    if (!entry || code_entry_closed(entry))
+        return NULL;
+    d->hot->code_base = c->rip & GUEST_PAGE_MASK;
+    prepare(d, c);
+    return (const void *)(uintptr_t)(entry + CODE_PROLOGUE);
+}
+
 const void *dbt_dispatch(struct dbt_vcpu *d, struct x86_cpu *c)
 {
     if (wants_attention(c) || !dbt_can_translate(c))
         return NULL;
+    const void *known = d->lockstep ? NULL : known_block(d, c);
+    if (known)
+        return known;
     const struct code_block *b = dbt_find(d, c);
     if (!b || wants_attention(c))
         return NULL;
@@ -127,6 +142,7 @@ static unsigned touched(const struct x86_cpu *c, const struct x86_op *op, gva_t 
     return n;
 }
 
+/* Vector and x87 instructions: the interpreter works on their image. */
 static bool uses_x87(const struct x86_op *op)
 {
     return op->aux != NULL;
@@ -160,11 +176,11 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     c->op = NULL;
     if (!next)
         return d->lockstep ? NULL : dbt_dispatch(d, c);
-    for (unsigned i = 0; i < nva && dbt_space_is_current(d, c); i++)
+    bool stay = dbt_space_is_current(d, c);
+    for (unsigned i = 0; i < nva && stay; i++)
         dbt_fill(d, c, va[i]);
     bool leave = wants_attention(c) && !d->lockstep;
-    if (!site.resume || leave || !dbt_space_is_current(d, c) ||
-        d->epoch != atomic_load(&cc->epoch)) {
+    if (!site.resume || leave || !stay || d->epoch != atomic_load(&cc->epoch)) {
         c->rip = c->code_base + site.off + site.len;
         return dbt_dispatch(d, c);
     }
@@ -198,8 +214,9 @@ static const void *run_link(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
 /* Vector registers' upper halves are only written by the stub when in use. */
 static void complete_vectors(struct dbt_vcpu *d, struct x86_cpu *c)
 {
-    if (!d->hot->upper)
+    if (!d->hot->upper && d->image_upper)
         memset(c->xsave + XS_YMMH, 0, 256);
+    d->image_upper = d->hot->upper;
 }
 
 const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)

@@ -36,6 +36,13 @@ static bool ends_block(const struct x86_insn *in)
     }
 }
 
+bool xlat_straddles(const uint8_t *page, unsigned off)
+{
+    struct x86_insn in;
+    return off > GUEST_PAGE_SIZE - LONGEST &&
+           x86_decode(&in, page + off, GUEST_PAGE_SIZE - off, X86_MODE_64) == -X86_D_SHORT;
+}
+
 static void decode_block(struct xlat *x, unsigned off)
 {
     while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
@@ -188,7 +195,6 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
     if (x->n)
         xlat_liveness(x);
     xlat_entry(x, off);
-    d->body = x->a.len;
     if (x->n)
         emit_block(x);
     else

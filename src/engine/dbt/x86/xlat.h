@@ -90,6 +90,9 @@ struct xlat {
  */
 void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_t *more);
 
+/* Does the instruction at the end of a page go on in the next one? */
+bool xlat_straddles(const uint8_t *page, unsigned off);
+
 /* xlat_flags.c: flags live at `off` of the page, as far as a short look ahead tells. */
 uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth);
 void xlat_liveness(struct xlat *x);

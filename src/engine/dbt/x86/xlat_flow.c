@@ -21,10 +21,10 @@ static bool in_page(int64_t target)
     return target >= 0 && target < (int64_t)GUEST_PAGE_SIZE;
 }
 
-/* Can a jump to `target` be a link? */
+/* Can a jump to `target` be a link? Not if the instruction there goes on in the next page. */
 static bool linkable(const struct xlat *x, int64_t target)
 {
-    return in_page(target) && !x->lockstep;
+    return in_page(target) && !x->lockstep && !xlat_straddles(x->page, (unsigned)target);
 }
 
 /* The instruction of this block at `target`, already translated; or NULL. */
@@ -253,6 +253,8 @@ void xlat_entry(struct xlat *x, unsigned off)
     xlat_new_tail(x, TAIL_MISS, asm_jmp(a));
     asm_here8(a, right);
     asm_mov(a, H_RCX, H_R15);
-    asm_lea(a, H_R15, MEM_BASE(H_R11, -(int32_t)off));
+    asm_lea_wide(a, H_R15, H_R11, -(int32_t)off);
     asm_store(a, HOT(code_base), H_R15);
+    while (a->len < CODE_PROLOGUE)
+        asm_8(a, 0x90);
 }
