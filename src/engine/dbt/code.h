@@ -31,8 +31,8 @@
 
 #define CODE_NO_PAGE UINT64_MAX
 
-/* Bytes from a block's entry to its body. */
-enum { CODE_PROLOGUE = 53 };
+/* Bytes from a block's entry to its body, and the entry's first byte while the block is alive. */
+enum { CODE_PROLOGUE = 53, CODE_ENTRY_OPEN = 0x0f };
 
 struct code_block {
     gpa_t gpa;      /* of the first instruction */
@@ -142,7 +142,7 @@ static inline uint64_t code_body(const struct code_cache *cc, const struct code_
 /* Was the block at `entry` dropped? */
 static inline bool code_entry_closed(uint64_t entry)
 {
-    return *(const uint8_t *)(uintptr_t)entry == 0xe9;
+    return *(const uint8_t *)(uintptr_t)entry != CODE_ENTRY_OPEN;
 }
 
 #endif

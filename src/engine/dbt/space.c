@@ -33,7 +33,7 @@ int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, str
         return error_set(err, ENOMEM, "no memory for the translator's page tables");
     }
     s->local = s->log + SPACE_LOG;
-    s->jumps_dirty[0] = s->jumps_dirty[1] = true;
+    s->jumps_dirty = true;
     space_jumps_clear(s);
     return 0;
 }
@@ -109,7 +109,17 @@ void space_clear_local(struct space *s)
 
 static unsigned jump_slot(gva_t va)
 {
-    return (unsigned)bmi_pext(va, SPACE_JUMP_MASK);
+    return (unsigned)bmi_pext(bmi_crc32(va), SPACE_JUMP_MASK);
+}
+
+static uint64_t *jump_keys(const struct space *s)
+{
+    return (uint64_t *)(s->base + SPACE_JUMP_KEYS);
+}
+
+static uint64_t *jump_code(const struct space *s)
+{
+    return (uint64_t *)(s->base + SPACE_JUMP_CODE);
 }
 
 static unsigned page_bit(gva_t va)
@@ -127,37 +137,40 @@ bool space_has_jumps(const struct space *s, gva_t va)
 void space_jump_set(struct space *s, gva_t va, uint64_t code)
 {
     unsigned slot = jump_slot(va);
-    if (slot == SPACE_SLOT_ATTEND)
+    uint64_t *keys = jump_keys(s), *codes = jump_code(s);
+    if (slot / 2 == SPACE_SLOT_ATTEND)
         return;
-    ((uint64_t *)(s->base + SPACE_JUMP_KEYS))[slot] = -va;
-    ((uint64_t *)(s->base + SPACE_JUMP_CODE))[slot] = code;
+    if (codes[slot] != s->stubs->miss && keys[slot] != -va) {
+        keys[slot ^ 1] = keys[slot];
+        codes[slot ^ 1] = codes[slot];
+    }
+    keys[slot] = -va;
+    codes[slot] = code;
     s->jump_pages[page_bit(va) / 64] |= UINT64_C(1) << (page_bit(va) % 64);
-    s->jumps_dirty[slot / (SPACE_JUMPS / 2)] = true;
+    s->jumps_dirty = true;
 }
 
 uint64_t space_jump_get(const struct space *s, gva_t va)
 {
     unsigned slot = jump_slot(va);
-    uint64_t code = ((const uint64_t *)(s->base + SPACE_JUMP_CODE))[slot];
-    if (slot == SPACE_SLOT_ATTEND || code == s->stubs->miss ||
-        ((const uint64_t *)(s->base + SPACE_JUMP_KEYS))[slot] != -va)
+    const uint64_t *keys = jump_keys(s), *codes = jump_code(s);
+    if (slot / 2 == SPACE_SLOT_ATTEND)
         return 0;
-    return code;
+    if (keys[slot] != -va)
+        slot ^= 1;
+    return keys[slot] == -va && codes[slot] != s->stubs->miss ? codes[slot] : 0;
 }
 
 void space_jumps_clear(struct space *s)
 {
-    uint64_t *code = (uint64_t *)(s->base + SPACE_JUMP_CODE);
-    for (unsigned half = 0; half < 2; half++) {
-        if (!s->jumps_dirty[half])
-            continue;
-        for (unsigned i = 0; i < SPACE_JUMPS / 2; i++)
-            code[half * (SPACE_JUMPS / 2) + i] = s->stubs->miss;
-        s->jumps_dirty[half] = false;
-    }
+    uint64_t *code = jump_code(s);
+    if (!s->jumps_dirty)
+        return;
+    for (unsigned i = 0; i < SPACE_JUMPS; i++)
+        code[i] = s->stubs->miss;
     code[SPACE_SLOT_ATTEND] = s->stubs->attend;
     memset(s->jump_pages, 0, sizeof(s->jump_pages));
-    s->jumps_local = false;
+    s->jumps_dirty = s->jumps_local = false;
 }
 
 int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err)

@@ -29,7 +29,7 @@
 #include "base/error.h"
 
 enum {
-    SPACE_JUMPS = 1 << 14,
+    SPACE_JUMPS = 1 << 13,
     SPACE_LOG = 1 << 18,
     SPACE_JUMP_PAGES = 1 << 12,
     SPACE_JUMP_KEYS = 0x1000, /* offsets from the GS base */
@@ -38,11 +38,12 @@ enum {
     SPACE_INDEX_BITS = 31,
 };
 /*
- * Which bits of a guest address pick its jump-table slot (PEXT). Bit 46 is set in nearly all code
- * addresses, so slot 0 is nobody's: with a mask of 0 every jump goes there, to the stub that attends
+ * A guest address's slot in the jump table: these bits of its CRC32 (taken by PEXT). Slots come in
+ * pairs n, n ^ 1; an address whose slot is taken may be found in the other one (the miss stub looks
+ * there). Pair 0 is nobody's: with a mask of 0 every jump goes to slot 0, to the stub that attends
  * to requests. That way a jump needs no poll.
  */
-#define SPACE_JUMP_MASK (UINT64_C(0x3ffe) | UINT64_C(1) << 46)
+#define SPACE_JUMP_MASK UINT64_C(0x1fff)
 enum { SPACE_SLOT_ATTEND = 0 };
 #define SPACE_SIZE      (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
 
@@ -72,7 +73,7 @@ struct space {
     uint64_t key;  /* which address space it holds; SPACE_UNUSED */
     uint64_t used; /* for recycling the one used longest ago */
     uint32_t ctx;  /* translation context its jump table was filled under */
-    bool jumps_dirty[2]; /* halves of the jump table, by bit 46 */
+    bool jumps_dirty;
     bool jumps_local; /* the jump table holds addresses that are not mapped globally */
     uint64_t jump_pages[SPACE_JUMP_PAGES / 64]; /* hashed set of pages with jump slots */
     uint32_t nlog, nlocal;

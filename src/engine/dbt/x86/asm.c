@@ -194,6 +194,16 @@ void asm_pext_gs(struct asm_buf *a, unsigned dst, unsigned src, uint32_t gs_off)
     asm_modrm_mem(a, dst, &m);
 }
 
+/* 64 bits */
+void asm_crc32(struct asm_buf *a, unsigned dst, unsigned src)
+{
+    static const uint8_t opcode[] = {0x0f, 0x38, 0xf1};
+    asm_8(a, 0xf2);
+    asm_8(a, REX | REX_W | (dst & 8 ? REX_R : 0) | (src & 8 ? REX_B : 0));
+    asm_bytes(a, opcode, sizeof(opcode));
+    asm_8(a, 0xc0 | (dst & 7) << 3 | (src & 7));
+}
+
 void asm_test8_imm(struct asm_buf *a, unsigned reg, unsigned imm)
 {
     if (reg >= H_RSP)

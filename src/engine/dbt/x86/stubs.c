@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "engine/dbt/code.h"
 #include "engine/dbt/space.h"
 #include "engine/dbt/x86/asm.h"
 #include "engine/dbt/x86/host.h"
@@ -207,6 +208,54 @@ static uint32_t emit_reason(struct asm_buf *a, enum stub_reason why, uint32_t ca
     return at;
 }
 
+/* rax, rcx and the flags as emit_miss() kept them. */
+static void emit_restore(struct asm_buf *a)
+{
+    asm_load32(a, H_RAX, HOT(tmp[1]));
+    asm_flags_load(a);
+    asm_load(a, H_RAX, HOT(tmp[0]));
+    asm_load(a, H_RCX, HOT(tmp[3]));
+}
+
+/*
+ * The jump table's slot has another address. Look into its neighbour before calling C: r11 is the
+ * guest address, everything else is the guest's.
+ */
+static uint32_t emit_miss(struct asm_buf *a, uint32_t call)
+{
+    uint32_t at = a->len;
+    asm_store(a, HOT(tmp[0]), H_RAX);
+    asm_store(a, HOT(tmp[3]), H_RCX);
+    asm_flags_keep(a);
+    asm_store32(a, HOT(tmp[1]), H_RAX);
+    asm_mov_imm32(a, H_R15, 0);
+    asm_crc32(a, H_R15, H_R11);
+    asm_pext_gs(a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
+    asm_op_reg(a, false, 0x83, 6, H_R15); /* xor r15d, 1 */
+    asm_8(a, 1);
+    asm_load(a, H_RAX, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_KEYS});
+    asm_op_reg(a, true, 0x01, H_R11, H_RAX); /* add rax, r11 */
+    uint32_t other = asm_jcc(a, CC_NE);
+    asm_load(a, H_RCX, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_CODE});
+    asm_op_mem(a, false, 0x80, 7, MEM_BASE(H_RCX, 0)); /* cmp byte [rcx], first byte of an entry */
+    asm_8(a, CODE_ENTRY_OPEN);
+    uint32_t closed = asm_jcc(a, CC_NE);
+    asm_mov(a, H_RAX, H_R11);
+    asm_op_reg(a, true, 0x81, 4, H_RAX); /* and rax, ~0xfff */
+    asm_32(a, ~UINT32_C(0xfff));
+    asm_store(a, HOT(code_base), H_RAX);
+    asm_lea(a, H_R15, MEM_BASE(H_RCX, CODE_PROLOGUE));
+    emit_restore(a);
+    asm_op_reg(a, false, 0xff, 4, H_R15); /* jmp r15 */
+    asm_here(a, other);
+    asm_here(a, closed);
+    emit_restore(a);
+    asm_store(a, HOT(arg), H_R11);
+    asm_mov_imm32(a, H_R11, STUB_MISS);
+    asm_jmp_to(a, call);
+    return at;
+}
+
 int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, struct error *err)
 {
     uint8_t bytes[STUB_BYTES];
@@ -214,7 +263,7 @@ int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, stru
     emit_call(&a, handler);
     uint32_t enter = emit_enter(&a);
     uint32_t slow = emit_reason(&a, STUB_SLOW, 0), link = emit_reason(&a, STUB_LINK, 0);
-    uint32_t miss = emit_reason(&a, STUB_MISS, 0), attend = emit_reason(&a, STUB_ATTEND, 0);
+    uint32_t miss = emit_miss(&a, 0), attend = emit_reason(&a, STUB_ATTEND, 0);
     const uint8_t *code = a.full ? NULL : execmem_add(mem, bytes, a.len, 64);
     if (!code)
         return error_set(err, ENOMEM, "there is no room for the translator's own code");

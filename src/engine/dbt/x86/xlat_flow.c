@@ -2,7 +2,9 @@
  * Control flow. Inside the page blocks are linked directly, since wherever the page is mapped they
  * are mapped together; everything else goes through the space's jump table:
  *     r11 = guest address
- *     pext  r15, r11, gs:[jump_mask]
+ *     mov   r15d, 0
+ *     crc32 r15, r11
+ *     pext  r15, r15, gs:[jump_mask]
  *     jmp   gs:[r15*8 + jump_code]
  * and the entry found there checks that it is the right one. Backward jumps in the page poll for
  * attention, and a jump mask of 0 makes all others attend, so every loop can be stopped.
@@ -43,7 +45,9 @@ void xlat_jump_r11(struct xlat *x)
         asm_jmp_mem(&x->a, HOT(miss));
         return;
     }
-    asm_pext_gs(&x->a, H_R15, H_R11, offsetof(struct dbt_hot, jump_mask));
+    asm_mov_imm32(&x->a, H_R15, 0);
+    asm_crc32(&x->a, H_R15, H_R11);
+    asm_pext_gs(&x->a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
     asm_jmp_mem(&x->a, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_CODE});
 }
 
