@@ -59,6 +59,10 @@ struct dbt_hot {
     uint64_t arg;       /* of a stub */
     uint64_t slow, miss, link, attend; /* addresses of the stubs */
     _Atomic uint32_t attention; /* leave at the next poll; any thread sets it */
+    uint32_t rflags;    /* system flags but IF, as PUSHF shows them */
+    uint8_t iflag;      /* RFLAGS.IF while translated code runs */
+    uint8_t irq_waits;  /* an interrupt waits for it */
+    uint8_t dflag;      /* RFLAGS.DF; the host's is clear */
     uint32_t upper;     /* vector registers' upper halves are in use */
 };
 

@@ -32,6 +32,10 @@ static void prepare(struct dbt_vcpu *d, struct x86_cpu *c)
     struct dbt_hot *hot = d->hot;
     hot->seg_base[0] = c->seg[SEG_FS].base;
     hot->seg_base[1] = c->seg[SEG_GS].base;
+    hot->rflags = (uint32_t)c->rflags & ~(FL_ONE | FL_IF | FL_RF | FL_VM);
+    hot->iflag = (c->rflags & FL_IF) != 0;
+    hot->dflag = (c->rflags & FL_DF) != 0;
+    hot->irq_waits = !hot->iflag && c->env.irq_pending(c->env.irq);
     if (likely(d->x87_live))
         return;
     hot->upper = d->image_upper = fpu_upper_used(c);
@@ -224,6 +228,7 @@ const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
     struct vcpu *v = c->vcpu;
     struct dbt_vcpu *d = v->engine_priv;
     complete_vectors(d, c);
+    c->rflags = (c->rflags & ~(uint64_t)FL_IF) | (d->hot->iflag ? FL_IF : 0);
     c->code_base = d->hot->code_base;
     switch (why) {
     case STUB_SLOW:

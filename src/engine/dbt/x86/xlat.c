@@ -13,10 +13,11 @@ enum { LONGEST = 15 }; /* bytes of an instruction */
 /* Behind these the context may differ, or interrupts may have to be looked at. */
 static bool ends_block(const struct x86_insn *in)
 {
+    if (in->iclass == X86_I_SWAPGS)
+        return false;
     if (in->desc->flags & (X86_F_BRANCH | X86_F_PRIV))
         return in->iclass != X86_I_JCC;
     switch (in->iclass) {
-    case X86_I_STI:
     case X86_I_POPF:
     case X86_I_PAUSE:
     case X86_I_LDMXCSR:
@@ -83,6 +84,26 @@ static void whole(struct xlat *x)
     x->ended = ends;
 }
 
+/* Kernel mode only; false: leave it to the interpreter. */
+static bool translate_system(struct xlat *x)
+{
+    if (x->ctx & CTX_USER)
+        return false;
+    switch (xlat_cur(x)->in.iclass) {
+    case X86_I_STI:
+        xlat_sti(x);
+        return true;
+    case X86_I_CLI:
+        xlat_cli(x);
+        return true;
+    case X86_I_SWAPGS:
+        xlat_swapgs(x);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool translate(struct xlat *x)
 {
     const struct x86_insn *in = &xlat_cur(x)->in;
@@ -109,6 +130,15 @@ static bool translate(struct xlat *x)
             return false;
         xlat_rcx_branch(x);
         return true;
+    case X86_I_CLI:
+    case X86_I_STI:
+    case X86_I_SWAPGS:
+        return translate_system(x);
+    case X86_I_CLD:
+        xlat_cld(x);
+        return true;
+    case X86_I_PUSHF:
+        return xlat_pushf(x);
     case X86_I_PUSH:
         return xlat_push(x);
     case X86_I_POP:

@@ -139,6 +139,13 @@ void xlat_lea(struct xlat *x);
 bool xlat_div(struct xlat *x);
 void xlat_rcx_branch(struct xlat *x);
 
+/* xlat_system.c: in kernel mode, but for PUSHF and CLD */
+void xlat_sti(struct xlat *x);
+void xlat_cli(struct xlat *x);
+void xlat_cld(struct xlat *x);
+void xlat_swapgs(struct xlat *x);
+bool xlat_pushf(struct xlat *x);
+
 static inline struct xlat_insn *xlat_cur(struct xlat *x)
 {
     return &x->insns[x->i];

@@ -1,0 +1,98 @@
+/*
+ * Instructions on system state that kernels use all the time, done in place: the interrupt flag
+ * lives in the hot page while translated code runs, and so do the segment bases.
+ */
+#include "engine/dbt/x86/xlat.h"
+
+#define CPU(field) MEM_BASE(H_R15, offsetof(struct x86_cpu, field))
+
+static void set_iflag(struct xlat *x, unsigned v)
+{
+    asm_op_mem(&x->a, false, 0xc6, 0, HOT(iflag)); /* mov byte [iflag], v */
+    asm_8(&x->a, v);
+}
+
+/* Leave the instruction to its site if the hot byte is not 0. Keeps the flags. */
+static void slow_unless_zero(struct xlat *x, struct asm_mem byte)
+{
+    struct asm_buf *a = &x->a;
+    uint32_t site = xlat_new_site(x, 0);
+    asm_mov(a, H_R11, H_RCX);
+    asm_op_mem(a, false, 0x0fb6, H_RCX, byte); /* movzx ecx, byte */
+    uint32_t zero = asm_jrcxz(a);
+    asm_mov(a, H_RCX, H_R11);
+    struct xlat_tail *t = xlat_new_tail(x, TAIL_SLOW, asm_jmp(a));
+    t->index = site;
+    asm_here8(a, zero);
+    asm_mov(a, H_RCX, H_R11);
+}
+
+/* An interrupt that waits is the interpreter's, which knows of the shadow behind STI. */
+void xlat_sti(struct xlat *x)
+{
+    slow_unless_zero(x, HOT(irq_waits));
+    set_iflag(x, 1);
+}
+
+void xlat_cli(struct xlat *x)
+{
+    set_iflag(x, 0);
+}
+
+void xlat_cld(struct xlat *x)
+{
+    slow_unless_zero(x, HOT(dflag));
+}
+
+void xlat_swapgs(struct xlat *x)
+{
+    struct asm_buf *a = &x->a;
+    const int32_t base = (int32_t)(offsetof(struct x86_cpu, seg) +
+                                   X86_SEG_GS * sizeof(struct x86_segment) +
+                                   offsetof(struct x86_segment, base));
+    asm_load(a, H_R15, HOT(cpu));
+    asm_load(a, H_R11, CPU(kernel_gs_base));
+    asm_store(a, HOT(tmp[0]), H_R11);
+    asm_load(a, H_R11, HOT(seg_base[1]));
+    asm_store(a, CPU(kernel_gs_base), H_R11);
+    asm_load(a, H_R11, HOT(tmp[0]));
+    asm_store(a, HOT(seg_base[1]), H_R11);
+    asm_store(a, MEM_BASE(H_R15, base), H_R11);
+}
+
+/* RFLAGS into tmp[2]; LAHF gives bit 1, which is always set. */
+static void flags_image(struct xlat *x)
+{
+    static const uint8_t seto_r15b[] = {0x41, 0x0f, 0x90, 0xc7};
+    static const uint8_t lahf_movzx[] = {0x9f, 0x0f, 0xb6, 0xc4}; /* lahf; movzx eax, ah */
+    struct asm_buf *a = &x->a;
+    const struct asm_mem sum = MEM_INDEXED(H_RAX, H_R15, 0);
+    asm_mov(a, H_R11, H_RAX);
+    asm_mov_imm32(a, H_R15, 0);
+    asm_bytes(a, seto_r15b, sizeof(seto_r15b));
+    asm_bytes(a, lahf_movzx, sizeof(lahf_movzx));
+    asm_rorx(a, H_R15, H_R15, 64 - 11);
+    asm_lea32(a, H_RAX, sum);
+    asm_op_mem(a, false, 0x0fb6, H_R15, HOT(iflag));
+    asm_rorx(a, H_R15, H_R15, 64 - 9);
+    asm_lea32(a, H_RAX, sum);
+    asm_load32(a, H_R15, HOT(rflags));
+    asm_lea32(a, H_RAX, sum);
+    asm_store(a, HOT(tmp[2]), H_RAX);
+    asm_mov(a, H_RAX, H_R11);
+}
+
+bool xlat_pushf(struct xlat *x)
+{
+    struct xlat_mem m = {.guest = MEM_BASE(H_RSP, -8)};
+    struct asm_buf *a = &x->a;
+    if (xlat_cur(x)->in.opsize != 8)
+        return false;
+    flags_image(x);
+    xlat_check(x, &m, (struct xlat_want){.size = 8, .write = true});
+    asm_load(a, H_R11, HOT(tmp[2]));
+    xlat_access_here(x);
+    asm_store(a, m.host, H_R11);
+    asm_lea(a, H_RSP, MEM_BASE(H_RSP, -8));
+    return true;
+}
