@@ -59,6 +59,8 @@ struct dbt_hot {
     uint64_t arg;       /* of a stub */
     uint64_t slow, miss, link, attend; /* addresses of the stubs */
     _Atomic uint32_t attention; /* leave at the next poll; any thread sets it */
+    uint64_t tsc_offset; /* guest's time stamp counter - host's */
+    uint32_t tsc_aux;
     uint32_t rflags;    /* system flags but IF, as PUSHF shows them */
     uint8_t iflag;      /* RFLAGS.IF while translated code runs */
     uint8_t irq_waits;  /* an interrupt waits for it */

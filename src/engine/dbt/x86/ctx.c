@@ -23,6 +23,7 @@ uint32_t ctx_of(const struct x86_cpu *c)
 {
     const uint64_t avx = XCR0_SSE | XCR0_AVX;
     uint32_t ctx = c->cpl == 3 ? CTX_USER : 0;
+    ctx |= c->cpl == 0 || !(c->cr4 & CR4_TSD) ? CTX_TSC : 0;
     if (c->cr0 & CR0_TS)
         return ctx;
     if (!(c->cr0 & CR0_EM)) {

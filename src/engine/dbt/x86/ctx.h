@@ -12,6 +12,7 @@ enum ctx_bit {
     CTX_X87 = 1 << 1,   /* x87 and MMX run natively: allowed, exceptions masked */
     CTX_SSE = 1 << 2,   /* so do legacy-encoded vector instructions, */
     CTX_AVX = 1 << 3,   /* VEX-encoded ones, */
+    CTX_TSC = 1 << 5,   /* RDTSC is allowed */
     CTX_MXCSR = 1 << 4, /* and those that obey MXCSR: its exceptions are masked */
 };
 

@@ -32,6 +32,8 @@ static void prepare(struct dbt_vcpu *d, struct x86_cpu *c)
     struct dbt_hot *hot = d->hot;
     hot->seg_base[0] = c->seg[SEG_FS].base;
     hot->seg_base[1] = c->seg[SEG_GS].base;
+    hot->tsc_offset = c->tsc_offset;
+    hot->tsc_aux = (uint32_t)c->tsc_aux;
     hot->rflags = (uint32_t)c->rflags & ~(FL_ONE | FL_IF | FL_RF | FL_VM);
     hot->iflag = (c->rflags & FL_IF) != 0;
     hot->dflag = (c->rflags & FL_DF) != 0;
@@ -48,6 +50,23 @@ static bool wants_attention(const struct x86_cpu *c)
     return atomic_load_explicit(&c->attention, memory_order_relaxed) != 0;
 }
 
+/*
+ * Attention was asked for only because state changed (IRET, SYSRET, POPF), and there is nothing to
+ * attend to: the same questions as the interpreter's loop asks, without leaving translated code.
+ */
+static bool false_alarm(struct x86_cpu *c)
+{
+    if (atomic_load_explicit(&c->attention, memory_order_relaxed) != X86_ATTN_STATE)
+        return false;
+    if (c->inhibit || c->pending_debug || c->nmi_pending || c->event_pending || c->watching ||
+        c->run_state != X86_RUNNING || (c->rflags & FL_TF))
+        return false;
+    if ((c->rflags & FL_IF) && c->env.irq_pending(c->env.irq))
+        return false;
+    atomic_fetch_and(&c->attention, ~(uint32_t)X86_ATTN_STATE);
+    return true;
+}
+
 /* The block that the jump table names for c->rip; NULL: none, or one that is dead. */
 static const void *known_block(struct dbt_vcpu *d, struct x86_cpu *c)
 {
@@ -62,7 +81,7 @@ static const void *known_block(struct dbt_vcpu *d, struct x86_cpu *c)
 
 const void *dbt_dispatch(struct dbt_vcpu *d, struct x86_cpu *c)
 {
-    if (wants_attention(c) || !dbt_can_translate(c))
+    if ((wants_attention(c) && (d->it.lone || !false_alarm(c))) || !dbt_can_translate(c))
         return NULL;
     const void *known = d->lockstep ? NULL : known_block(d, c);
     if (known)

@@ -134,6 +134,12 @@ static bool translate(struct xlat *x)
     case X86_I_STI:
     case X86_I_SWAPGS:
         return translate_system(x);
+    case X86_I_RDTSC:
+    case X86_I_RDTSCP:
+        if (x->lockstep || !(x->ctx & CTX_TSC))
+            return false;
+        xlat_rdtsc(x);
+        return true;
     case X86_I_CLD:
         xlat_cld(x);
         return true;

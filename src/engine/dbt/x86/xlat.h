@@ -144,6 +144,7 @@ void xlat_sti(struct xlat *x);
 void xlat_cli(struct xlat *x);
 void xlat_cld(struct xlat *x);
 void xlat_swapgs(struct xlat *x);
+void xlat_rdtsc(struct xlat *x);
 bool xlat_pushf(struct xlat *x);
 
 static inline struct xlat_insn *xlat_cur(struct xlat *x)

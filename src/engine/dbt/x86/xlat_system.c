@@ -96,3 +96,25 @@ bool xlat_pushf(struct xlat *x)
     asm_lea(a, H_RSP, MEM_BASE(H_RSP, -8));
     return true;
 }
+
+/* RDTSC and RDTSCP: edx:eax = host counter + offset, without flags. */
+void xlat_rdtsc(struct xlat *x)
+{
+    struct asm_buf *a = &x->a;
+    if (xlat_cur(x)->in.iclass == X86_I_RDTSCP) {
+        asm_8(a, 0x0f); /* what RDTSCP waits for: earlier instructions */
+        asm_8(a, 0xae);
+        asm_8(a, 0xe8);
+    }
+    asm_8(a, 0x0f);
+    asm_8(a, 0x31);
+    if (xlat_cur(x)->in.iclass == X86_I_RDTSCP)
+        asm_load32(a, H_RCX, HOT(tsc_aux));
+    asm_rorx(a, H_RDX, H_RDX, 32);
+    asm_lea(a, H_RAX, MEM_INDEXED(H_RAX, H_RDX, 0));
+    asm_load(a, H_R11, HOT(tsc_offset));
+    asm_lea(a, H_RAX, MEM_INDEXED(H_RAX, H_R11, 0));
+    asm_rorx(a, H_RDX, H_RAX, 32);
+    asm_op_reg(a, false, 0x89, H_RDX, H_RDX);
+    asm_op_reg(a, false, 0x89, H_RAX, H_RAX);
+}
