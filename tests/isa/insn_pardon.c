@@ -150,6 +150,7 @@ void pardon_translation(const struct insn_code *code, const struct insn_end *hos
                         struct insn_end *guest)
 {
     const struct x86_insn *in = &code->insn;
+    memcpy(guest->xs + XS_FOP, host->xs + XS_FOP, XS_MXCSR - XS_FOP);
     if (!code->decoded || code->mode != 64)
         return;
     if ((in->desc->flags & X86_F_BRANCH) && host->vector == VEC_GP && guest->vector == VEC_GP &&
