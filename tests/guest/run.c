@@ -56,7 +56,7 @@ static void on_alarm(int sig)
 static bool add_engines(struct run *r, char *names)
 {
     static const struct engine_ops *const all[] = {&engine_kvm, &engine_dbt, &engine_interp,
-                                                   &engine_lockstep};
+                                                   &engine_lockstep, &engine_lockstep_strict};
     for (char *s = strtok(names, ","); s && r->n < MAX_ENGINES; s = strtok(NULL, ",")) {
         unsigned before = r->n;
         for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
