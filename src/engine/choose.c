@@ -37,7 +37,7 @@ int engine_choose(const char *name, const struct engine_ops **out, char *why, un
                   struct error *err)
 {
     static const struct engine_ops *const engines[] = {&engine_kvm, &engine_dbt, &engine_interp,
-                                                      &engine_lockstep};
+                                                       &engine_lockstep, &engine_lockstep_strict};
     if (strcmp(name, "auto") == 0) {
         *out = choose_auto(why, why_len);
         return 0;
@@ -49,5 +49,6 @@ int engine_choose(const char *name, const struct engine_ops **out, char *why, un
         *out = engines[i];
         return engines[i]->probe ? engines[i]->probe(err) : 0;
     }
-    return error_set(err, EINVAL, "there is no engine \"%s\"; choose auto, kvm, dbt or interp", name);
+    return error_set(err, EINVAL, "there is no engine \"%s\"; choose auto, kvm, dbt or interp",
+                     name);
 }

@@ -102,7 +102,9 @@ struct engine_ops {
 };
 
 extern const struct engine_ops engine_dbt;
-extern const struct engine_ops engine_lockstep; /* dbt checked against interp, block by block */
+/* dbt checked against interp, block by block; strictly: flags that nobody reads, too */
+extern const struct engine_ops engine_lockstep;
+extern const struct engine_ops engine_lockstep_strict;
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 

@@ -52,10 +52,21 @@ static void on_alarm(int sig)
     _exit(1);
 }
 
-static void add_engines(struct run *r, char *names)
+/* False: one of them does not exist. */
+static bool add_engines(struct run *r, char *names)
 {
-    for (char *s = strtok(names, ","); s && r->n < MAX_ENGINES; s = strtok(NULL, ","))
-        r->engines[r->n++] = strcmp(s, "kvm") == 0 ? &engine_kvm : &engine_interp;
+    static const struct engine_ops *const all[] = {&engine_kvm, &engine_dbt, &engine_interp,
+                                                   &engine_lockstep, &engine_lockstep_strict};
+    for (char *s = strtok(names, ","); s && r->n < MAX_ENGINES; s = strtok(NULL, ",")) {
+        unsigned before = r->n;
+        for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+            if (strcmp(s, all[i]->name) == 0)
+                r->engines[r->n++] = all[i];
+        }
+        if (r->n == before)
+            return false;
+    }
+    return r->n > 0;
 }
 
 /* Before anything runs: whether KVM counts depends on its speed, not on what comes out. */
@@ -76,9 +87,8 @@ static void probe_engines(struct run *r)
 
 static bool parse(struct run *r, int argc, char **argv)
 {
-    if (argc < 3)
+    if (argc < 3 || !add_engines(r, argv[1]))
         return false;
-    add_engines(r, argv[1]);
     r->guest = argv[2];
     for (int i = 3; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--cpus") == 0)
@@ -92,7 +102,7 @@ static bool parse(struct run *r, int argc, char **argv)
         else
             return false;
     }
-    return r->n > 0;
+    return true;
 }
 
 static int create(struct run *r, const struct pc_config *cfg)

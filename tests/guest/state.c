@@ -177,12 +177,13 @@ static void timers(void)
 
 /* ---- the other CPU: halted or counting when it is saved ---- */
 
-static volatile u32 wanted, got, woken;
+static volatile u32 wanted, got, woken, ready;
 
 static void other_cpu(unsigned cpu)
 {
     (void)cpu;
     x2apic_on();
+    ready = 1; /* before that it takes no interrupts */
     for (u32 n = 1;; n++) {
         sti_hlt();
         while (wanted != n)
@@ -204,6 +205,8 @@ int main(void)
     x2apic_on();
     trap_hook = on_wake;
     start_cpus(CPUS, other_cpu);
+    while (!ready)
+        pause();
     set_up();
     look_at_identity(identity);
     for (u32 i = 1; i <= 3; i++) {

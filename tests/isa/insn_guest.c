@@ -141,13 +141,10 @@ static void set_system(struct insn_guest *g)
     c->xcr0 = g->model.xcr0_mask;
 }
 
-static int create(struct insn_guest *g, struct error *err)
+static int create(struct insn_guest *g, const struct engine_ops *engine, struct error *err)
 {
-    struct vm_params p = {.name = "insn_test",
-                          .nvcpus = 1,
-                          .ram_size = RAM_SIZE,
-                          .isa = &isa_x86,
-                          .engine = &engine_interp};
+    struct vm_params p = {
+        .name = "insn_test", .nvcpus = 1, .ram_size = RAM_SIZE, .isa = &isa_x86, .engine = engine};
     int r = vm_init(&g->vm, &p, err);
     if (r == 0)
         r = guest_mem_add_slot(&g->vm.mem, 0, RAM_SIZE, false, err);
@@ -166,11 +163,11 @@ static int create(struct insn_guest *g, struct error *err)
     return vm_init_engine(&g->vm, err);
 }
 
-struct insn_guest *insn_guest_create(void)
+struct insn_guest *insn_guest_create(const struct engine_ops *engine)
 {
     struct error err = {0};
     struct insn_guest *g = calloc(1, sizeof(*g));
-    if (g && create(g, &err) == 0)
+    if (g && create(g, engine, &err) == 0)
         return g;
     fprintf(stderr, "insn_test: %s\n", err.text);
     free(g);
@@ -250,7 +247,7 @@ static void run(struct insn_guest *g, struct insn_end *end)
 {
     struct vm_exit exit = {0};
     do
-        engine_interp.run(&g->vm.vcpus[0], &exit);
+        g->vm.engine->run(&g->vm.vcpus[0], &exit);
     while (exit.reason == EXIT_INTERRUPTED);
     if (exit.reason == EXIT_HALT)
         read_end(g, end);

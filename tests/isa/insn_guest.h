@@ -1,5 +1,5 @@
 /*
- * The defendant: runs cases at CPL 3 of a small machine on the interpreter engine.
+ * The defendant: runs cases at CPL 3 of a small machine on one of the engines.
  */
 #ifndef TESTS_ISA_INSN_GUEST_H
 #define TESTS_ISA_INSN_GUEST_H
@@ -8,8 +8,10 @@
 
 struct insn_guest;
 
+struct engine_ops;
+
 /* NULL with a message on stderr when it cannot be made. */
-struct insn_guest *insn_guest_create(void);
+struct insn_guest *insn_guest_create(const struct engine_ops *engine);
 void insn_guest_destroy(struct insn_guest *g);
 /* Start of a batch: the data area becomes the pristine one. */
 void insn_guest_begin(struct insn_guest *g, const struct insn_batch *b);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "isa/x86/decode.h"
+
 #define USER_END UINT64_C(0x7ffffffff000) /* where Linux ends the addresses of programs */
 
 /* Entering the signal handler, IRET turns a null selector's RPL to 0. [SDM 2 IRET] */
@@ -137,4 +139,28 @@ bool pardon(const struct insn_code *code, bool vectors, struct insn_end *host,
     if (vectors)
         pardon_vectors(code, host, guest);
     return true;
+}
+
+static bool is_canonical(uint64_t va)
+{
+    return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+void pardon_translation(const struct insn_code *code, const struct insn_end *host,
+                        struct insn_end *guest)
+{
+    const struct x86_insn *in = &code->insn;
+    memcpy(guest->xs + XS_FOP, host->xs + XS_FOP, XS_MXCSR - XS_FOP);
+    if (!code->decoded || code->mode != 64)
+        return;
+    if ((in->desc->flags & X86_F_BRANCH) && host->vector == VEC_GP && guest->vector == VEC_GP &&
+        !is_canonical(guest->regs.rip)) {
+        *guest = *host;
+        return;
+    }
+    uint8_t free = is_fault(host) || host->vector == VEC_AC ? x86_flags_killed(in) : 0;
+    if (in->iclass == X86_I_DIV || in->iclass == X86_I_IDIV)
+        free |= in->desc->flags_undef;
+    uint64_t mask = (free & 0xd5u) | (free & X86_FL_OF ? FL_OF : 0);
+    guest->regs.rflags = (guest->regs.rflags & ~mask) | (host->regs.rflags & mask);
 }

@@ -1,9 +1,10 @@
 /*
  * Each user-mode integer instruction form (with --vectors 1: vector and x87 forms), run natively in
- * a child process and by the interpreter engine in a small machine, with the same random registers,
+ * a child process and by an engine in a small machine, with the same random registers,
  * flags and memory: everything that a program or its kernel can see afterwards must be equal.
  *
- * insn_test [--seconds N | --passes N] [--seed N] [--class NAME] [--mode 64|32] [--vectors 1]
+ * insn_test [--engine interp|dbt] [--seconds N | --passes N] [--seed N] [--class NAME]
+ *           [--mode 64|32] [--vectors 1]
  * insn_test --form MODE/MAP/OPCODE/PREFIX/REG --group SEED        (what a failure prints)
  */
 #include <stdio.h>
@@ -11,16 +12,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/engine.h"
 #include "insn_forms.h"
 #include "insn_guest.h"
 #include "insn_host.h"
+#include "insn_pardon.h"
 #include "insn_report.h"
 #include "insn_state.h"
 #include "isa/x86/decode.h"
 
-enum { CASES_PER_CODE = 6, PRISTINE_SEED = 7 };
+enum { CASES_PER_CODE = 6, PRISTINE_SEED = 7, SKIPPED = 77 };
 
 struct options {
+    const struct engine_ops *engine;
     double seconds;
     unsigned passes;
     uint64_t seed;
@@ -61,6 +65,8 @@ static int flush(struct test *t)
     for (uint32_t i = 0; i < b->ncases; i++) {
         struct insn_end end;
         insn_guest_run(t->guest, b, i, &end);
+        if (t->opt.engine == &engine_dbt)
+            pardon_translation(&b->codes[b->cases[i].code], &t->host.shared->end[i], &end);
         report_judge(&t->report, &t->forms[b->cases[i].code], b, &b->cases[i],
                      &t->host.shared->end[i], &end);
     }
@@ -153,10 +159,12 @@ static bool parse_form(const char *s, struct form *f)
 
 static bool parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.passes = 1, .seed = 1};
+    *o = (struct options){.engine = &engine_interp, .passes = 1, .seed = 1};
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *key = argv[i], *v = argv[i + 1];
-        if (!strcmp(key, "--seconds"))
+        if (!strcmp(key, "--engine"))
+            o->engine = strcmp(v, "dbt") ? &engine_interp : &engine_dbt;
+        else if (!strcmp(key, "--seconds"))
             o->seconds = atof(v);
         else if (!strcmp(key, "--passes"))
             o->passes = (unsigned)atoi(v);
@@ -182,12 +190,18 @@ int main(int argc, char **argv)
 {
     static struct test t;
     struct rng r = {PRISTINE_SEED};
+    struct error err = {0};
     if (!parse(&t.opt, argc, argv)) {
-        fprintf(stderr, "usage: insn_test [--seconds N] [--passes N] [--seed N] [--class NAME]"
-                        " [--mode 64|32] [--vectors 1] [--form F --group SEED]\n");
+        fprintf(stderr,
+                "usage: insn_test [--engine interp|dbt] [--seconds N] [--passes N] [--seed N]"
+                " [--class NAME] [--mode 64|32] [--vectors 1] [--form F --group SEED]\n");
         return 2;
     }
-    if (insn_host_start(&t.host) < 0 || !(t.guest = insn_guest_create()))
+    if (t.opt.engine->probe(&err) < 0) {
+        printf("skipped: %s\n", err.text);
+        return SKIPPED;
+    }
+    if (insn_host_start(&t.host) < 0 || !(t.guest = insn_guest_create(t.opt.engine)))
         return 1;
     t.batch = &t.host.shared->batch;
     state_pristine(&r, t.batch->pristine);

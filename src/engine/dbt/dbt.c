@@ -22,12 +22,8 @@ static int dbt_probe(struct error *err)
     return host_check(err);
 }
 
-int dbt_vm_init(struct vm *vm, struct error *err)
+static int make_vm(struct vm *vm, struct dbt_vm *dv, struct error *err)
 {
-    struct dbt_vm *dv = calloc(1, sizeof(*dv));
-    if (!dv)
-        return error_set(err, ENOMEM, "there is no memory for the translator");
-    vm->engine_priv = dv;
     int r = code_init(&dv->code, (size_t)DEFAULT_CACHE_MIB << 20, err);
     if (r < 0)
         return r;
@@ -36,8 +32,22 @@ int dbt_vm_init(struct vm *vm, struct error *err)
         return r;
     dv->jump_stubs = (struct space_stubs){dv->stubs.miss, dv->stubs.attend};
     code_seal(&dv->code, dv->stubs.miss);
-    for (unsigned i = 0; r == 0 && i < vm->mem.nslots; i++)
-        r = space_reserve_aliases((uintptr_t)vm->mem.slots[i].host, vm->mem.slots[i].len, err);
+    for (unsigned i = 0; r == 0 && i < vm->mem.nslots; i++) {
+        const struct mem_slot *s = &vm->mem.slots[i];
+        r = space_reserve_aliases(&dv->aliases[i], (uintptr_t)s->host, s->len, err);
+    }
+    return r;
+}
+
+int dbt_vm_init(struct vm *vm, struct error *err)
+{
+    struct dbt_vm *dv = calloc(1, sizeof(*dv));
+    if (!dv)
+        return error_set(err, ENOMEM, "there is no memory for the translator");
+    vm->engine_priv = dv;
+    int r = make_vm(vm, dv, err);
+    if (r < 0)
+        dbt_vm_destroy(vm);
     return r;
 }
 
@@ -46,6 +56,8 @@ void dbt_vm_destroy(struct vm *vm)
     struct dbt_vm *dv = vm->engine_priv;
     if (!dv)
         return;
+    for (unsigned i = 0; i < MEM_MAX_SLOTS; i++)
+        space_release_aliases(&dv->aliases[i]);
     code_destroy(&dv->code);
     free(dv);
     vm->engine_priv = NULL;

@@ -25,6 +25,7 @@ struct dbt_vm {
     struct code_cache code;
     struct stubs stubs;
     struct space_stubs jump_stubs;
+    struct space_aliases aliases[MEM_MAX_SLOTS];
 };
 
 /* The executable form of a site's instruction. */

@@ -173,16 +173,35 @@ void space_jumps_clear(struct space *s)
     s->jumps_dirty = s->jumps_local = false;
 }
 
-int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err)
+#define ALIAS_STEP (UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT))
+
+static uintptr_t alias(const struct space_aliases *al, unsigned n)
 {
-    const uint64_t step = UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT);
-    for (uintptr_t p = host % step; p < UINT64_C(1) << 47; p += step) {
-        if (p == host)
+    return al->host % ALIAS_STEP + n * ALIAS_STEP;
+}
+
+int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len,
+                          struct error *err)
+{
+    *al = (struct space_aliases){.host = host, .len = len};
+    for (unsigned n = 0; n < SPACE_ALIASES; n++) {
+        if (alias(al, n) == host)
             continue;
-        void *got = mmap((void *)p, len, PROT_NONE,
+        void *got = mmap((void *)alias(al, n), len, PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
         if (got == MAP_FAILED && errno != ENOMEM)
             return error_set(err, EEXIST, "this process's memory lies unluckily; try again");
+        if (got != MAP_FAILED)
+            al->made |= (uint16_t)(1u << n);
     }
     return 0;
+}
+
+void space_release_aliases(struct space_aliases *al)
+{
+    for (unsigned n = 0; n < SPACE_ALIASES; n++) {
+        if (al->made >> n & 1)
+            munmap((void *)alias(al, n), al->len);
+    }
+    al->made = 0;
 }

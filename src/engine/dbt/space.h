@@ -119,7 +119,16 @@ void space_jump_set(struct space *s, gva_t va, uint64_t code);
 uint64_t space_jump_get(const struct space *s, gva_t va);
 void space_jumps_clear(struct space *s);
 
-/* Make sure that nothing gets mapped where a stray access through a wrong entry would land. */
-int space_reserve_aliases(uintptr_t host, uint64_t len, struct error *err) must_check;
+/* The places where a stray access through a wrong entry would land, for one slot of guest RAM. */
+enum { SPACE_ALIASES = 1 << (47 - SPACE_INDEX_BITS - GUEST_PAGE_SHIFT) };
+struct space_aliases {
+    uintptr_t host; /* the slot */
+    uint64_t len;
+    uint16_t made; /* bit n: the nth place from 0 up is ours */
+};
+/* Make sure that nothing gets mapped there; undone by the second, after a failure too. */
+int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len,
+                          struct error *err) must_check;
+void space_release_aliases(struct space_aliases *al);
 
 #endif

@@ -16,7 +16,8 @@
 static inline void fpu_save(struct x86_cpu *c)
 {
     uint8_t area[512] __attribute__((aligned(16)));
-    __asm__ volatile("fxsave64 %0" : "=m"(area));
+    /* The interpreter's thunks expect the unit as the ABI has it: nothing on its stack. */
+    __asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(area));
     /* FCW FSW FTW, and the registers; not FOP FIP FDP, MXCSR, XMM. */
     memcpy(c->xsave, area, 6);
     memset(c->xsave + 6, 0, 18);

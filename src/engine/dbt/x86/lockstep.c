@@ -4,6 +4,9 @@
  *
  * Blocks end at their first branch, and what is not translated runs once, unwatched. Device
  * accesses are made by the first run and played back to the second. One vCPU only.
+ *
+ * What may differ: flags that nobody reads (not with `lockstep-strict`, where translated code keeps
+ * them all), and the x87 unit's pointers to its last instruction.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +23,7 @@
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 
-enum { MAX_STORES = 4096, MAX_IO = 256, PIECE = 8 };
+enum { MAX_STORES = 4096, MAX_IO = 256, PIECE = 8, ALL_FLAGS = 0xff };
 
 struct stored {
     gpa_t gpa;
@@ -37,9 +40,9 @@ struct lockstep {
     unsigned nstores;
     uint64_t io[MAX_IO];
     unsigned nio, played;
-    bool failed;
+    bool failed, strict;
     uint64_t blocks, unwatched;
-    uint8_t code[64]; /* of the block, for the report */
+    uint8_t code[64];    /* of the block, for the report */
     struct x86_cpu a, b; /* for the comparison */
 };
 
@@ -186,7 +189,6 @@ static enum outcome run_translated(struct lockstep *ls, struct x86_cpu *c,
     return !how ? RAN : how == 1 ? FAULTED : ALONE;
 }
 
-/* What may differ: dead flags, and the x87 unit's pointers to its last instruction. */
 static void normalise(struct x86_cpu *n, uint8_t live)
 {
     uint16_t keep = (uint16_t)((live & 0xd5) << 8 | (live & X86_FL_OF ? ARITH_OF : 0));
@@ -197,6 +199,19 @@ static void normalise(struct x86_cpu *n, uint8_t live)
     for (unsigned i = 0; i < 8; i++)
         memset(n->xsave + XS_ST + 16 * i + 10, 0, 6);
     n->tsc = 0;
+}
+
+/* The first difference is told; most of the time a look at the bytes shows that there is none. */
+static bool same_state(struct lockstep *ls, const struct x86_cpu *c, uint8_t live, char *what,
+                       size_t len)
+{
+    const size_t first = offsetof(struct x86_cpu, gpr), n = offsetof(struct x86_cpu, tlbs) - first;
+    memcpy((char *)&ls->a + first, (const char *)ls->cpu + first, n);
+    memcpy((char *)&ls->b + first, (const char *)c + first, n);
+    normalise(&ls->a, live);
+    normalise(&ls->b, live);
+    return memcmp((char *)&ls->a + first, (char *)&ls->b + first, n) == 0 ||
+           state_equal(isa_x86.state, &ls->a, &ls->b, what, len);
 }
 
 static bool same_stores(const struct lockstep *ls, char *what, size_t len)
@@ -221,27 +236,32 @@ static bool same_fault(const struct x86_cpu *a, const struct x86_cpu *b)
            (a->exc_vector != VEC_PF || a->exc_cr2 == b->exc_cr2);
 }
 
-static bool compare(struct lockstep *ls, const struct x86_cpu *c, uint8_t live,
-                    enum outcome first, enum outcome second, char *what, size_t len)
+/* How the two runs of a block went. */
+struct verdict {
+    enum outcome first, second;
+    uint8_t live; /* flags behind it */
+    char what[200];
+};
+
+static bool compare(struct lockstep *ls, const struct x86_cpu *c, struct verdict *v)
 {
-    ls->a = *ls->cpu;
-    ls->b = *c;
+    const struct x86_cpu *s = ls->cpu;
     /* At a fault in the middle, what is dead is not known. */
-    normalise(&ls->a, first == RAN ? live : 0);
-    normalise(&ls->b, first == RAN ? live : 0);
-    if (first != second) {
-        snprintf(what, len, "the interpreter %s, translated code %s (vector %u, %u)",
-                 first == RAN ? "went on" : "faulted", second == RAN ? "went on" : "faulted",
-                 ls->cpu->exc_vector, c->exc_vector);
+    uint8_t live = ls->strict ? ALL_FLAGS : v->first == RAN ? v->live : 0;
+    if (v->first != v->second) {
+        snprintf(v->what, sizeof(v->what), "the interpreter %s, translated code %s (vector %u, %u)",
+                 v->first == RAN ? "went on" : "faulted", v->second == RAN ? "went on" : "faulted",
+                 s->exc_vector, c->exc_vector);
         return false;
     }
-    if (first == FAULTED && !same_fault(&ls->a, &ls->b)) {
-        snprintf(what, len, "other faults: %u (0x%x, %llx) != %u (0x%x, %llx)", ls->a.exc_vector,
-                 ls->a.exc_error, (unsigned long long)ls->a.exc_cr2, ls->b.exc_vector,
-                 ls->b.exc_error, (unsigned long long)ls->b.exc_cr2);
+    if (v->first == FAULTED && !same_fault(s, c)) {
+        snprintf(v->what, sizeof(v->what), "other faults: %u (0x%x, %llx) != %u (0x%x, %llx)",
+                 s->exc_vector, s->exc_error, (unsigned long long)s->exc_cr2, c->exc_vector,
+                 c->exc_error, (unsigned long long)c->exc_cr2);
         return false;
     }
-    return state_equal(isa_x86.state, &ls->a, &ls->b, what, len) && same_stores(ls, what, len);
+    return same_state(ls, c, live, v->what, sizeof(v->what)) &&
+           same_stores(ls, v->what, sizeof(v->what));
 }
 
 static void report(struct lockstep *ls, uint64_t rip, const struct code_block *b, const char *what)
@@ -251,7 +271,8 @@ static void report(struct lockstep *ls, uint64_t rip, const struct code_block *b
         snprintf(hex + 3 * i, 4, "%02x ", ls->code[i]);
     log_error("lockstep: after %llu blocks the engines differ at 0x%llx (%u instructions, context "
               "0x%x): %s; code: %s",
-              (unsigned long long)ls->blocks, (unsigned long long)rip, b->ninsns, b->ctx, what, hex);
+              (unsigned long long)ls->blocks, (unsigned long long)rip, b->ninsns, b->ctx, what,
+              hex);
     vm_fail(ls->d->v->vm, "lockstep: the engines differ");
 }
 
@@ -260,35 +281,33 @@ static void step_block(struct lockstep *ls, struct x86_cpu *c, const struct code
 {
     struct dbt_vcpu *d = ls->d;
     uint64_t rip = c->rip;
-    char what[200] = "device accesses";
     unsigned n = b->ninsns;
-    uint8_t live = b->live_out;
+    struct verdict v = {.live = b->live_out, .what = "device accesses"};
     dbt_save_x87(d);
     if (gpa_read(d->it.mmu.mem, b->gpa, ls->code, sizeof(ls->code)) < 0)
         memset(ls->code, 0, sizeof(ls->code));
     copy_state(ls, c);
     ls->nstores = ls->nio = ls->played = 0;
     ls->failed = false;
-    enum outcome first = run_shadow(ls, n);
+    v.first = run_shadow(ls, n);
     undo(ls);
     b = dbt_find(d, c); /* the stores may have dropped it */
-    if (!b || first == ALONE || first == LOST || ls->failed) {
+    if (!b || v.first == ALONE || v.first == LOST || ls->failed) {
         ls->unwatched++;
         d->it.lone = true;
         atomic_fetch_or(&c->attention, 1);
         return;
     }
-    enum outcome second = run_translated(ls, c, b);
+    v.second = run_translated(ls, c, b);
     dbt_save_x87(d);
     ls->blocks++;
-    if (second == ALONE)
+    if (v.second == ALONE)
         longjmp(c->unwind, 2);
-    if (!compare(ls, c, live, first, second, what, sizeof(what)) || ls->failed ||
-        ls->played != ls->nio) {
-        report(ls, rip, b, what);
+    if (!compare(ls, c, &v) || ls->failed || ls->played != ls->nio) {
+        report(ls, rip, b, v.what);
         atomic_fetch_or(&c->attention, 1);
     }
-    if (second == FAULTED)
+    if (v.second == FAULTED)
         longjmp(c->unwind, 1);
 }
 
@@ -362,6 +381,7 @@ static int lockstep_vcpu_init(struct vcpu *v, struct error *err)
     d->it.run = run;
     d->it.mmu.code_unmapped = unmapped;
     d->xlat.lockstep = true;
+    d->xlat.strict = ls->strict = v->vm->engine == &engine_lockstep_strict;
     r = shadow_init(ls, v, err);
     d->lockstep = ls;
     return r;
@@ -372,8 +392,8 @@ static void lockstep_vcpu_destroy(struct vcpu *v)
     struct dbt_vcpu *d = v->engine_priv;
     struct lockstep *ls = d ? d->lockstep : NULL;
     if (ls) {
-        log_info("lockstep: %llu blocks agreed, %llu ran unwatched",
-                 (unsigned long long)ls->blocks, (unsigned long long)ls->unwatched);
+        log_info("lockstep: %llu blocks agreed, %llu ran unwatched", (unsigned long long)ls->blocks,
+                 (unsigned long long)ls->unwatched);
         x86_native_destroy(ls->cpu->native);
         block_cache_destroy(&ls->shadow.blocks);
         isa_x86.cpu_destroy(ls->cpu);
@@ -382,17 +402,11 @@ static void lockstep_vcpu_destroy(struct vcpu *v)
     dbt_vcpu_destroy(v);
 }
 
-const struct engine_ops engine_lockstep = {
-    .name = "lockstep",
-    .caps = 0,
-    .probe = lockstep_probe,
-    .vm_init = dbt_vm_init,
-    .vm_destroy = dbt_vm_destroy,
-    .vcpu_init = lockstep_vcpu_init,
-    .vcpu_destroy = lockstep_vcpu_destroy,
-    .run = dbt_run,
-    .kick = dbt_kick,
-    .state_get = interp_state_get,
-    .state_put = interp_state_put,
-    .code_changed = dbt_code_changed,
-};
+#define LOCKSTEP_OPS                                                                               \
+    .caps = 0, .probe = lockstep_probe, .vm_init = dbt_vm_init, .vm_destroy = dbt_vm_destroy,      \
+    .vcpu_init = lockstep_vcpu_init, .vcpu_destroy = lockstep_vcpu_destroy, .run = dbt_run,        \
+    .kick = dbt_kick, .state_get = interp_state_get, .state_put = interp_state_put,                \
+    .code_changed = dbt_code_changed
+
+const struct engine_ops engine_lockstep = {.name = "lockstep", LOCKSTEP_OPS};
+const struct engine_ops engine_lockstep_strict = {.name = "lockstep-strict", LOCKSTEP_OPS};

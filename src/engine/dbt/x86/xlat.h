@@ -78,6 +78,7 @@ struct xlat {
     struct xlat_tail tails[XLAT_TAILS];
     uint32_t ntails;
     bool lockstep; /* every block ends at its first branch and leaves through the miss stub */
+    bool strict;   /* every flag counts as live everywhere */
     uint8_t live_out;
     bool ended; /* the last instruction left the block for good */
     uint8_t bytes[XLAT_BYTES];

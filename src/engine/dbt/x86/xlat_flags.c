@@ -25,6 +25,8 @@ static bool flows_on(const struct x86_insn *in)
 uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth)
 {
     uint8_t open = LIVE_ALL, live = 0;
+    if (x->strict)
+        return LIVE_ALL;
     for (unsigned i = 0; i < LOOK_AHEAD && open; i++) {
         struct x86_insn in;
         if (off < 0 || off >= (int64_t)GUEST_PAGE_SIZE ||
@@ -71,7 +73,7 @@ void xlat_liveness(struct xlat *x)
         struct xlat_insn *xi = &x->insns[i];
         if (i + 1 < x->n && xi->in.iclass == X86_I_JCC)
             live |= xlat_live_at(x, xi->off + xi->in.len + (int64_t)xi->in.imm, LOOK_DEPTH);
-        live = before(&xi->in, live);
+        live = x->strict ? LIVE_ALL : before(&xi->in, live);
         xi->live = live;
     }
 }

@@ -127,9 +127,12 @@ static bool load_divisor(struct xlat *x, const struct x86_insn *in)
     return true;
 }
 
-static void to_slow(struct xlat *x, uint32_t from, uint32_t site)
+/* A site has one slow tail; `from2` is a second jump there, or 0. */
+static void to_slow(struct xlat *x, uint32_t from, uint32_t from2, uint32_t site)
 {
-    xlat_new_tail(x, TAIL_SLOW, from)->index = site;
+    struct xlat_tail *t = xlat_new_tail(x, TAIL_SLOW, from);
+    t->from2 = from2;
+    t->index = site;
 }
 
 /*
@@ -148,17 +151,17 @@ bool xlat_div(struct xlat *x)
     uint32_t site = xlat_new_site(x, 0);
     if (in->iclass == X86_I_DIV) {
         asm_op_reg(a, wide, 0x39, H_R11, H_RDX); /* cmp rdx, r11 */
-        to_slow(x, asm_jcc(a, CC_AE), site);
+        to_slow(x, asm_jcc(a, CC_AE), 0, site);
     } else {
         asm_op_mem(a, wide, 0x8d, H_R15, MEM_BASE(H_R11, 1));
         asm_op_reg(a, wide, 0x83, 7, H_R15); /* cmp r15, 1 */
         asm_8(a, 1);
-        to_slow(x, asm_jcc(a, CC_BE), site);
+        uint32_t divisor = asm_jcc(a, CC_BE);
         asm_op_reg(a, wide, 0x89, H_RAX, H_R15);
         asm_op_reg(a, wide, 0xc1, 7, H_R15); /* sar r15, 31 or 63 */
         asm_8(a, wide ? 63 : 31);
         asm_op_reg(a, wide, 0x39, H_R15, H_RDX);
-        to_slow(x, asm_jcc(a, CC_NE), site);
+        to_slow(x, divisor, asm_jcc(a, CC_NE), site);
     }
     asm_op_reg(a, wide, 0xf7, in->iclass == X86_I_DIV ? 6 : 7, H_R11);
     return true;
