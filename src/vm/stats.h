@@ -25,9 +25,9 @@
     X(exit_debug)                                                                                  \
     X(exit_interrupted)                                                                            \
     X(exit_shutdown)                                                                               \
-    X(native_thunks) /* SIMD and x87 instructions run on the host's unit */                        \
-    X(stray_accesses) /* through a page table entry of another address, dbt only */            \
-    X(exclusive)     /* times the world was stopped */
+    X(native_thunks)  /* SIMD and x87 instructions run on the host's unit */                       \
+    X(stray_accesses) /* through a page table entry of another address, dbt only */                \
+    X(exclusive)      /* times the world was stopped */
 
 struct vcpu_stats {
 #define VCPU_COUNTER_MEMBER(name) uint64_t name;

@@ -20,8 +20,8 @@ enum {
 /* Tables that grow into address space reserved at the start. */
 static void *reserve(size_t n)
 {
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    void *p =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -96,8 +96,8 @@ struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint3
 
 static bool has_room(const struct code_cache *cc, const struct code_draft *d)
 {
-    return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 && d->nsites <= MAX_SITES - cc->nsites &&
-           d->nlinks <= MAX_LINKS - cc->nlinks &&
+    return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 &&
+           d->nsites <= MAX_SITES - cc->nsites && d->nlinks <= MAX_LINKS - cc->nlinks &&
            cc->mem.used + BLOCK_ALIGN + d->len <= cc->mem.size;
 }
 
@@ -244,7 +244,7 @@ static const struct code_block *block_at(const struct code_cache *cc, uint32_t h
             hi = mid;
     }
     return lo && host - cc->blocks[lo - 1].host < cc->blocks[lo - 1].len ? &cc->blocks[lo - 1]
-                                                                        : NULL;
+                                                                         : NULL;
 }
 
 bool code_site_at(struct code_cache *cc, uint64_t host, uint32_t *site)

@@ -32,17 +32,17 @@
 #define CODE_NO_PAGE UINT64_MAX
 
 struct code_block {
-    gpa_t gpa;      /* of the first instruction */
-    gpa_t gpa2;     /* second page, or CODE_NO_PAGE */
-    uint32_t ctx;   /* translation context */
+    gpa_t gpa;          /* of the first instruction */
+    gpa_t gpa2;         /* second page, or CODE_NO_PAGE */
+    uint32_t ctx;       /* translation context */
     uint32_t gen, gen2; /* code generations of the pages when they were read */
-    uint32_t host;  /* offset of the entry in the cache */
-    uint32_t body;  /* offset of the body from the entry */
-    uint32_t len;   /* bytes of host code */
+    uint32_t host;      /* offset of the entry in the cache */
+    uint32_t body;      /* offset of the body from the entry */
+    uint32_t len;       /* bytes of host code */
     uint32_t first_site, nsites;
     uint16_t ninsns;  /* guest instructions */
     uint8_t live_out; /* the front end's: flags live behind the last one */
-    uint32_t next; /* in its hash chain: block number + 1 */
+    uint32_t next;    /* in its hash chain: block number + 1 */
     bool dead;
 };
 
@@ -95,7 +95,7 @@ struct code_stats {
 
 struct code_cache {
     struct execmem mem;
-    size_t fixed; /* bytes of stubs at the start, kept by a flush */
+    size_t fixed;  /* bytes of stubs at the start, kept by a flush */
     uint64_t miss; /* the stub that dead entries lead to */
     pthread_mutex_t lock;
     bool initialised;

@@ -12,9 +12,9 @@ enum { LONGEST_INSN = 15, TRIES = 3 };
 /* Where the code to translate lies. */
 struct source {
     gva_t va;
-    gpa_t gpa, gpa2;          /* second page, or CODE_NO_PAGE */
-    const uint8_t *page;      /* host bytes of the first page */
-    const uint8_t *more;      /* of the second; NULL: none */
+    gpa_t gpa, gpa2;     /* second page, or CODE_NO_PAGE */
+    const uint8_t *page; /* host bytes of the first page */
+    const uint8_t *more; /* of the second; NULL: none */
     _Atomic uint32_t *genp, *genp2;
     uint32_t gen, gen2;
 };

@@ -39,7 +39,8 @@ struct lockstep {
     unsigned nio, played;
     bool failed;
     uint64_t blocks, unwatched;
-    uint8_t code[64]; /* of the block, for the report */
+    uint8_t code[64];    /* of the block, for the report */
+    char what[200];      /* differs, likewise */
     struct x86_cpu a, b; /* for the comparison */
 };
 
@@ -199,14 +200,14 @@ static void normalise(struct x86_cpu *n, uint8_t live)
     n->tsc = 0;
 }
 
-static bool same_stores(const struct lockstep *ls, char *what, size_t len)
+static bool same_stores(struct lockstep *ls)
 {
     for (unsigned i = 0; i < ls->nstores; i++) {
         const struct stored *s = &ls->stores[i];
         uint8_t now[PIECE];
         if (gpa_read(ls->shadow.mmu.mem, s->gpa, now, s->size) < 0 ||
             memcmp(now, s->after, s->size) != 0) {
-            snprintf(what, len, "memory at 0x%llx: 0x%02x.. != 0x%02x..",
+            snprintf(ls->what, sizeof(ls->what), "memory at 0x%llx: 0x%02x.. != 0x%02x..",
                      (unsigned long long)s->gpa, s->after[0], now[0]);
             return false;
         }
@@ -221,8 +222,8 @@ static bool same_fault(const struct x86_cpu *a, const struct x86_cpu *b)
            (a->exc_vector != VEC_PF || a->exc_cr2 == b->exc_cr2);
 }
 
-static bool compare(struct lockstep *ls, const struct x86_cpu *c, uint8_t live,
-                    enum outcome first, enum outcome second, char *what, size_t len)
+static bool compare(struct lockstep *ls, const struct x86_cpu *c, uint8_t live, enum outcome first,
+                    enum outcome second)
 {
     ls->a = *ls->cpu;
     ls->b = *c;
@@ -230,28 +231,31 @@ static bool compare(struct lockstep *ls, const struct x86_cpu *c, uint8_t live,
     normalise(&ls->a, first == RAN ? live : 0);
     normalise(&ls->b, first == RAN ? live : 0);
     if (first != second) {
-        snprintf(what, len, "the interpreter %s, translated code %s (vector %u, %u)",
+        snprintf(ls->what, sizeof(ls->what),
+                 "the interpreter %s, translated code %s (vector %u, %u)",
                  first == RAN ? "went on" : "faulted", second == RAN ? "went on" : "faulted",
                  ls->cpu->exc_vector, c->exc_vector);
         return false;
     }
     if (first == FAULTED && !same_fault(&ls->a, &ls->b)) {
-        snprintf(what, len, "other faults: %u (0x%x, %llx) != %u (0x%x, %llx)", ls->a.exc_vector,
-                 ls->a.exc_error, (unsigned long long)ls->a.exc_cr2, ls->b.exc_vector,
-                 ls->b.exc_error, (unsigned long long)ls->b.exc_cr2);
+        snprintf(ls->what, sizeof(ls->what), "other faults: %u (0x%x, %llx) != %u (0x%x, %llx)",
+                 ls->a.exc_vector, ls->a.exc_error, (unsigned long long)ls->a.exc_cr2,
+                 ls->b.exc_vector, ls->b.exc_error, (unsigned long long)ls->b.exc_cr2);
         return false;
     }
-    return state_equal(isa_x86.state, &ls->a, &ls->b, what, len) && same_stores(ls, what, len);
+    return state_equal(isa_x86.state, &ls->a, &ls->b, ls->what, sizeof(ls->what)) &&
+           same_stores(ls);
 }
 
-static void report(struct lockstep *ls, uint64_t rip, const struct code_block *b, const char *what)
+static void report(struct lockstep *ls, uint64_t rip, const struct code_block *b)
 {
     char hex[3 * sizeof(ls->code) + 1] = "";
     for (unsigned i = 0; i < sizeof(ls->code); i++)
         snprintf(hex + 3 * i, 4, "%02x ", ls->code[i]);
     log_error("lockstep: after %llu blocks the engines differ at 0x%llx (%u instructions, context "
               "0x%x): %s; code: %s",
-              (unsigned long long)ls->blocks, (unsigned long long)rip, b->ninsns, b->ctx, what, hex);
+              (unsigned long long)ls->blocks, (unsigned long long)rip, b->ninsns, b->ctx, ls->what,
+              hex);
     vm_fail(ls->d->v->vm, "lockstep: the engines differ");
 }
 
@@ -260,7 +264,6 @@ static void step_block(struct lockstep *ls, struct x86_cpu *c, const struct code
 {
     struct dbt_vcpu *d = ls->d;
     uint64_t rip = c->rip;
-    char what[200] = "device accesses";
     unsigned n = b->ninsns;
     uint8_t live = b->live_out;
     dbt_save_x87(d);
@@ -269,6 +272,7 @@ static void step_block(struct lockstep *ls, struct x86_cpu *c, const struct code
     copy_state(ls, c);
     ls->nstores = ls->nio = ls->played = 0;
     ls->failed = false;
+    snprintf(ls->what, sizeof(ls->what), "device accesses");
     enum outcome first = run_shadow(ls, n);
     undo(ls);
     b = dbt_find(d, c); /* the stores may have dropped it */
@@ -283,9 +287,8 @@ static void step_block(struct lockstep *ls, struct x86_cpu *c, const struct code
     ls->blocks++;
     if (second == ALONE)
         longjmp(c->unwind, 2);
-    if (!compare(ls, c, live, first, second, what, sizeof(what)) || ls->failed ||
-        ls->played != ls->nio) {
-        report(ls, rip, b, what);
+    if (!compare(ls, c, live, first, second) || ls->failed || ls->played != ls->nio) {
+        report(ls, rip, b);
         atomic_fetch_or(&c->attention, 1);
     }
     if (second == FAULTED)
@@ -372,8 +375,8 @@ static void lockstep_vcpu_destroy(struct vcpu *v)
     struct dbt_vcpu *d = v->engine_priv;
     struct lockstep *ls = d ? d->lockstep : NULL;
     if (ls) {
-        log_info("lockstep: %llu blocks agreed, %llu ran unwatched",
-                 (unsigned long long)ls->blocks, (unsigned long long)ls->unwatched);
+        log_info("lockstep: %llu blocks agreed, %llu ran unwatched", (unsigned long long)ls->blocks,
+                 (unsigned long long)ls->unwatched);
         x86_native_destroy(ls->cpu->native);
         block_cache_destroy(&ls->shadow.blocks);
         isa_x86.cpu_destroy(ls->cpu);
