@@ -42,8 +42,8 @@ static int set_engine(void *target, const char *value, struct error *err)
         if (strcmp(names[i], value) == 0)
             return config_set(&c->engine, value, err);
     }
-    return error_set(err, EINVAL, "there is no engine \"%s\"; --engine takes auto, kvm or interp",
-                     value);
+    return error_set(err, EINVAL,
+                     "there is no engine \"%s\"; --engine takes auto, kvm, dbt or interp", value);
 }
 
 static int set_cpus(void *target, const char *value, struct error *err)
@@ -98,7 +98,7 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
     }
 #define ENGINE                                                                                     \
     {                                                                                              \
-        "engine", "NAME", "auto (default), kvm, interp: who runs the CPUs", set_engine             \
+        "engine", "NAME", "auto (default), kvm, dbt, interp: who runs the CPUs", set_engine        \
     }
 #define SAVE                                                                                       \
     {                                                                                              \

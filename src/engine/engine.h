@@ -106,8 +106,8 @@ extern const struct engine_ops engine_lockstep; /* dbt checked against interp, b
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 
-/* "auto", "kvm", "interp": probe and choose; the reason in one line to `why` (at least 200 bytes).
- */
+/* "auto" or an engine's name: probe and choose; the reason in one line to `why` (at least 200
+ * bytes). */
 int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,
                   struct error *err) must_check;
 
