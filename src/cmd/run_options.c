@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "board/pc/layout.h"
+#include "engine/engine.h"
 
 #define STRING_OPTION(field)                                                                       \
     static int set_##field(void *target, const char *value, struct error *err)                     \
@@ -65,6 +66,15 @@ static int set_memory(void *target, const char *value, struct error *err)
     return r;
 }
 
+static int set_code_cache(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    int r = parse_size(value, "code cache size", &c->code_cache, err);
+    if (r == 0 && (c->code_cache < ENGINE_CODE_CACHE_MIN || c->code_cache > ENGINE_CODE_CACHE_MAX))
+        r = error_set(err, EINVAL, "--code-cache takes a size from 4M to 1G, not '%s'", value);
+    return r;
+}
+
 static int set_virtio(void *target, const char *value, struct error *err)
 {
     struct config *c = target;
@@ -100,6 +110,11 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
     {                                                                                              \
         "engine", "NAME", "auto (default), kvm, dbt, interp: who runs the CPUs", set_engine        \
     }
+#define CODE_CACHE                                                                                 \
+    {                                                                                              \
+        "code-cache", "SIZE", "dbt: room for translated code, 4M to 1G (default 256M)",            \
+            set_code_cache                                                                         \
+    }
 #define SAVE                                                                                       \
     {                                                                                              \
         "save-on-exit", "FILE", "save the machine when it is ended from outside", set_save_on_exit \
@@ -123,6 +138,7 @@ static const struct option_desc run_list[] = {
      set_virtio_console},
     {"virtio", "pci|mmio", "how virtio devices are attached (default pci)", set_virtio},
     ENGINE,
+    CODE_CACHE,
     {"cpus", "N", "1 to 8 (default 1)", set_cpus},
     {"memory", "SIZE", "32M to 16G (default 512M)", set_memory},
     {"name", "NAME", "the machine's name", set_name},
@@ -132,5 +148,5 @@ static const struct option_desc run_list[] = {
 };
 const struct option_table run_options = {run_list, ARRAY_SIZE(run_list)};
 
-static const struct option_desc resume_list[] = {CONSOLE, ENGINE, SAVE, STATS};
+static const struct option_desc resume_list[] = {CONSOLE, ENGINE, CODE_CACHE, SAVE, STATS};
 const struct option_table resume_options = {resume_list, ARRAY_SIZE(resume_list)};

@@ -50,6 +50,10 @@ enum engine_cap {
     ENGINE_CAP_HOST_CPU = 1 << 2, /* guest code runs on the host's processor, leaks and all */
 };
 
+/* Bounds of vm_params.code_cache, in bytes. */
+#define ENGINE_CODE_CACHE_MIN (UINT64_C(4) << 20)
+#define ENGINE_CODE_CACHE_MAX (UINT64_C(1) << 30)
+
 struct engine_ops {
     const char *name;
     unsigned caps;

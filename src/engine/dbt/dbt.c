@@ -42,7 +42,8 @@ int dbt_vm_init(struct vm *vm, struct error *err)
     if (!dv)
         return error_set(err, ENOMEM, "there is no memory for the translator");
     vm->engine_priv = dv;
-    int r = code_init(&dv->code, (size_t)DEFAULT_CACHE_MIB << 20, err);
+    uint64_t size = vm->code_cache ? vm->code_cache : (uint64_t)DEFAULT_CACHE_MIB << 20;
+    int r = code_init(&dv->code, size, err);
     if (r < 0)
         return r;
     r = stubs_make(&dv->stubs, &dv->code.mem, dbt_handle, err);

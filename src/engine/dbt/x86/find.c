@@ -67,14 +67,26 @@ static bool fresh(const struct source *s)
     return atomic_load(s->genp) == s->gen && atomic_load(s->genp2) == s->gen2;
 }
 
-/* The cache is full: everybody starts anew. */
+/* Numbers of sites stand for other instructions from now on. */
+static void forget_ops(struct dbt_vcpu *d)
+{
+    for (unsigned i = 0; i < DBT_OPS; i++)
+        d->ops[i].valid = false;
+}
+
+/* The cache is full: everybody starts anew. Devices may drop pages meanwhile, hence the lock. */
 static void flush(struct dbt_vcpu *d)
 {
     struct vm *vm = d->v->vm;
+    struct code_cache *cc = &d->vm->code;
     vm_exclusive_begin(d->v);
-    code_flush(&d->vm->code);
-    for (unsigned i = 0; i < vm->nvcpus; i++)
+    pthread_mutex_lock(&cc->lock);
+    code_flush(cc);
+    pthread_mutex_unlock(&cc->lock);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        forget_ops(vm->vcpus[i].engine_priv);
         dbt_forget_jumps(vm->vcpus[i].engine_priv);
+    }
     vm_exclusive_end(d->v);
 }
 
