@@ -50,6 +50,9 @@ enum engine_cap {
     ENGINE_CAP_HOST_CPU = 1 << 2, /* guest code runs on the host's processor, leaks and all */
 };
 
+/* Takes one counter; names are static or the engine's. */
+typedef void engine_stat_fn(void *opaque, const char *group, const char *name, double value);
+
 /* Bounds of vm_params.code_cache, in bytes. */
 #define ENGINE_CODE_CACHE_MIN (UINT64_C(4) << 20)
 #define ENGINE_CODE_CACHE_MAX (UINT64_C(1) << 30)
@@ -94,6 +97,9 @@ struct engine_ops {
     /* Host-side write into a page that holds decoded code. Any thread. NULL where hardware copes.
      */
     void (*code_changed)(struct vm *vm, gpa_t page);
+
+    /* Counters of the whole VM, for --stats. vCPUs parked. NULL: none. */
+    void (*stats)(struct vm *vm, engine_stat_fn *add, void *opaque);
 
     /* With ENGINE_CAP_IRQCHIP: raise GSI lines and send MSIs. Any thread. */
     void (*irq_set)(struct vm *vm, unsigned gsi, bool level);

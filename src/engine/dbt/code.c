@@ -158,6 +158,8 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
         enter_page(cc, b->gpa2, n);
     cc->stats.blocks++;
     cc->stats.bytes += d->len;
+    cc->stats.guest_insns += d->ninsns;
+    cc->stats.guest_bytes += d->guest_bytes;
     return b;
 }
 

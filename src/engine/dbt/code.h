@@ -65,6 +65,7 @@ struct code_site {
 enum code_site_flag {
     CODE_SITE_ENDS = 1 << 0,  /* the context may have changed behind it */
     CODE_SITE_WHOLE = 1 << 1, /* not translated at all: always comes here */
+    CODE_SITE_WRITE = 1 << 2, /* the access stores */
 };
 
 /* A jump to another block of the same page, still leading to its stub. */
@@ -83,14 +84,15 @@ struct code_draft {
     const struct code_site *sites;
     const struct code_link *links;
     uint32_t nsites, nlinks;
-    uint16_t ninsns;
+    uint16_t ninsns, guest_bytes;
     uint8_t live_out;
     /* Positions in bytes of 4-byte fields that take the number of the site or link `i`. */
     const uint32_t *site_fix, *link_fix;
 };
 
 struct code_stats {
-    uint64_t blocks, bytes, guest_bytes, links, invalidated, flushes;
+    uint64_t blocks, bytes, guest_insns, guest_bytes, links, invalidated, flushes;
+    uint64_t ns; /* spent translating, on all threads */
 };
 
 struct code_cache {

@@ -94,6 +94,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
 {
     struct code_cache *cc = &d->vm->code;
     struct code_draft draft;
+    const uint64_t start = mono_ns();
     watch(d, s);
     d->xlat.c = c;
     d->xlat.ctx = ctx_of(c);
@@ -109,6 +110,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
         b = code_add(cc, &draft);
         full = !b;
     }
+    cc->stats.ns += mono_ns() - start;
     pthread_mutex_unlock(&cc->lock);
     d->v->stats.blocks++;
     if (full)

@@ -398,4 +398,5 @@ const struct engine_ops engine_lockstep = {
     .state_get = interp_state_get,
     .state_put = interp_state_put,
     .code_changed = dbt_code_changed,
+    .stats = dbt_report,
 };
