@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "board/pc/pc.h"
 
-/* All strings are owned (strdup). What only concerns this run (console, stats, engine, its code
+/* All strings are owned (strdup). What only concerns this run (console, stats, engine and its code
  * cache) is part of the structure but not of the JSON. */
 struct config {
     char *name, *kernel, *initrd, *append;
@@ -24,7 +24,7 @@ struct config {
     uint64_t cpus, memory;
     uint64_t code_cache; /* 0: the engine's default */
     char *console, *virtio_console, *engine, *save_on_exit, *stats;
-    bool no_reboot, virtio_mmio, guest_unpack;
+    bool no_reboot, virtio_mmio, guest_unpack, perf_map;
 };
 
 /* Zero-initialise first. Each returns -EINVAL or -ENOMEM with a sentence. */

@@ -75,6 +75,15 @@ static int set_code_cache(void *target, const char *value, struct error *err)
     return r;
 }
 
+static int set_perf_map(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    (void)value;
+    (void)err;
+    c->perf_map = true;
+    return 0;
+}
+
 static int set_virtio(void *target, const char *value, struct error *err)
 {
     struct config *c = target;
@@ -115,6 +124,10 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
         "code-cache", "SIZE", "dbt: room for translated code, 4M to 1G (default 256M)",            \
             set_code_cache                                                                         \
     }
+#define PERF_MAP                                                                                   \
+    {                                                                                              \
+        "perf-map", NULL, "dbt: write /tmp/perf-PID.map, translated code for perf", set_perf_map   \
+    }
 #define SAVE                                                                                       \
     {                                                                                              \
         "save-on-exit", "FILE", "save the machine when it is ended from outside", set_save_on_exit \
@@ -145,8 +158,10 @@ static const struct option_desc run_list[] = {
     {"no-reboot", NULL, "end instead of starting over when the guest resets", set_no_reboot},
     SAVE,
     STATS,
+    PERF_MAP,
 };
 const struct option_table run_options = {run_list, ARRAY_SIZE(run_list)};
 
-static const struct option_desc resume_list[] = {CONSOLE, ENGINE, CODE_CACHE, SAVE, STATS};
+static const struct option_desc resume_list[] = {CONSOLE, ENGINE, CODE_CACHE,
+                                                 SAVE,    STATS,  PERF_MAP};
 const struct option_table resume_options = {resume_list, ARRAY_SIZE(resume_list)};

@@ -62,6 +62,7 @@ void code_destroy(struct code_cache *cc)
     release(cc->nodes, MAX_NODES * sizeof(cc->nodes[0]));
     release(cc->hash, HASH_SIZE * sizeof(cc->hash[0]));
     release(cc->pages, HASH_SIZE * sizeof(cc->pages[0]));
+    perf_map_close(&cc->map);
     execmem_destroy(&cc->mem);
     pthread_mutex_destroy(&cc->lock);
     memset(cc, 0, sizeof(*cc));
@@ -71,6 +72,7 @@ void code_seal(struct code_cache *cc, uint64_t miss)
 {
     cc->fixed = cc->mem.used;
     cc->miss = miss;
+    perf_map_add(&cc->map, cc->mem.rx, cc->fixed, "doppel stubs");
 }
 
 static uint32_t *bucket(uint32_t *table, gpa_t gpa, uint32_t ctx)
@@ -150,6 +152,9 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
     memcpy(rw, d->bytes, d->len);
     enter_sites(cc, d, rw, n);
     execmem_publish(&cc->mem, rw, d->len);
+    perf_map_add(&cc->map, execmem_to_rx(&cc->mem, rw), d->len,
+                 "guest 0x%llx (physical 0x%llx, context 0x%x)", (unsigned long long)d->va,
+                 (unsigned long long)d->gpa, d->ctx);
     uint32_t *head = bucket(cc->hash, b->gpa, b->ctx);
     b->next = *head;
     *head = n + 1;
@@ -226,6 +231,7 @@ bool code_page_written(struct code_cache *cc, gpa_t page)
 
 void code_flush(struct code_cache *cc)
 {
+    perf_map_close(&cc->map);
     cc->mem.used = cc->fixed;
     cc->nblocks = cc->nsites = cc->nlinks = cc->nnodes = 0;
     madvise(cc->hash, HASH_SIZE * sizeof(cc->hash[0]), MADV_DONTNEED);

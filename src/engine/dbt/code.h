@@ -28,6 +28,7 @@
 
 #include "base/addr.h"
 #include "base/execmem.h"
+#include "engine/dbt/perf_map.h"
 
 #define CODE_NO_PAGE UINT64_MAX
 
@@ -78,6 +79,7 @@ struct code_link {
 /* What a translator made, to be entered into the cache. Sites and links have `block` unset. */
 struct code_draft {
     gpa_t gpa, gpa2;
+    gva_t va; /* where it was met first; only told to profilers */
     uint32_t ctx, gen, gen2;
     const uint8_t *bytes;
     uint32_t len, body;
@@ -110,6 +112,7 @@ struct code_cache {
     uint32_t *hash;  /* block numbers + 1 */
     uint32_t *pages; /* node numbers + 1 */
     struct code_stats stats;
+    struct perf_map map; /* ends with the first flush, when addresses get other meanings */
 };
 
 int code_init(struct code_cache *cc, size_t size, struct error *err) must_check;

@@ -44,6 +44,8 @@ int dbt_vm_init(struct vm *vm, struct error *err)
     vm->engine_priv = dv;
     uint64_t size = vm->code_cache ? vm->code_cache : (uint64_t)DEFAULT_CACHE_MIB << 20;
     int r = code_init(&dv->code, size, err);
+    if (r == 0 && vm->perf_map)
+        r = perf_map_open(&dv->code.map, err);
     if (r < 0)
         return r;
     r = stubs_make(&dv->stubs, &dv->code.mem, dbt_handle, err);

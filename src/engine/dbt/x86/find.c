@@ -101,6 +101,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     d->xlat.page = s->page;
     xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);
     draft.gpa = s->gpa;
+    draft.va = s->va;
     draft.gpa2 = s->gpa2;
     draft.ctx = d->xlat.ctx;
     pthread_mutex_lock(&cc->lock);
