@@ -14,5 +14,5 @@ def why_not_kvm(doppel):
                              stderr=subprocess.PIPE, timeout=60, text=True, check=False)
     except subprocess.TimeoutExpired:
         return "the trial machine did not end"
-    chosen = [line for line in run.stderr.splitlines() if "interp" in line]
-    return chosen[0].strip() if chosen else None
+    chosen = [line.strip() for line in run.stderr.splitlines() if "engine: " in line]
+    return None if chosen and chosen[0].endswith("engine: kvm") else chosen[0] if chosen else "the trial failed"

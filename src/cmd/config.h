@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "board/pc/pc.h"
 
-/* All strings are owned (strdup). What only concerns this run (console, stats, engine) is part of
- * the structure but not of the JSON. */
+/* All strings are owned (strdup). What only concerns this run (console, stats, engine and its code
+ * cache) is part of the structure but not of the JSON. */
 struct config {
     char *name, *kernel, *initrd, *append;
     char *disk[PC_MAX_DISKS];      /* "FILE[,ro][,format=raw][,cache=MODE]" */
@@ -22,8 +22,9 @@ struct config {
     char mac_seed[PC_MAX_NETS][80]; /* config_to_pc()'s: the machine's name and the card's number */
     unsigned nnets;
     uint64_t cpus, memory;
+    uint64_t code_cache; /* 0: the engine's default */
     char *console, *virtio_console, *engine, *save_on_exit, *stats;
-    bool no_reboot, virtio_mmio, guest_unpack;
+    bool no_reboot, virtio_mmio, guest_unpack, perf_map;
 };
 
 /* Zero-initialise first. Each returns -EINVAL or -ENOMEM with a sentence. */

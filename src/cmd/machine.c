@@ -62,7 +62,9 @@ static int build(struct machine *m, struct state_in *from)
                           .nvcpus = (unsigned)m->cfg->cpus,
                           .ram_size = m->cfg->memory,
                           .isa = &isa_x86,
-                          .no_reboot = m->cfg->no_reboot};
+                          .no_reboot = m->cfg->no_reboot,
+                          .code_cache = m->cfg->code_cache,
+                          .perf_map = m->cfg->perf_map};
     int r = config_to_pc(m->cfg, &m->pc, &m->err);
     if (r == 0)
         r = engine_choose(m->cfg->engine, &p.engine, m->why, sizeof(m->why), &m->err);

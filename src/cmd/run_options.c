@@ -8,6 +8,7 @@
 
 #include "base/parse.h"
 #include "board/pc/layout.h"
+#include "engine/engine.h"
 
 #define STRING_OPTION(field)                                                                       \
     static int set_##field(void *target, const char *value, struct error *err)                     \
@@ -42,8 +43,8 @@ static int set_engine(void *target, const char *value, struct error *err)
         if (strcmp(names[i], value) == 0)
             return config_set(&c->engine, value, err);
     }
-    return error_set(err, EINVAL, "there is no engine \"%s\"; --engine takes auto, kvm, dbt or interp",
-                     value);
+    return error_set(err, EINVAL,
+                     "there is no engine \"%s\"; --engine takes auto, kvm, dbt or interp", value);
 }
 
 static int set_cpus(void *target, const char *value, struct error *err)
@@ -63,6 +64,24 @@ static int set_memory(void *target, const char *value, struct error *err)
     if (r == 0 && (c->memory < PC_RAM_MIN || c->memory > PC_RAM_MAX))
         r = error_set(err, EINVAL, "--memory takes a size from 32M to 16G, not '%s'", value);
     return r;
+}
+
+static int set_code_cache(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    int r = parse_size(value, "code cache size", &c->code_cache, err);
+    if (r == 0 && (c->code_cache < ENGINE_CODE_CACHE_MIN || c->code_cache > ENGINE_CODE_CACHE_MAX))
+        r = error_set(err, EINVAL, "--code-cache takes a size from 4M to 1G, not '%s'", value);
+    return r;
+}
+
+static int set_perf_map(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    (void)value;
+    (void)err;
+    c->perf_map = true;
+    return 0;
 }
 
 static int set_virtio(void *target, const char *value, struct error *err)
@@ -98,7 +117,16 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
     }
 #define ENGINE                                                                                     \
     {                                                                                              \
-        "engine", "NAME", "auto (default), kvm, dbt, interp: who runs the CPUs", set_engine             \
+        "engine", "NAME", "auto (default), kvm, dbt, interp: who runs the CPUs", set_engine        \
+    }
+#define CODE_CACHE                                                                                 \
+    {                                                                                              \
+        "code-cache", "SIZE", "dbt: room for translated code, 4M to 1G (default 256M)",            \
+            set_code_cache                                                                         \
+    }
+#define PERF_MAP                                                                                   \
+    {                                                                                              \
+        "perf-map", NULL, "dbt: write /tmp/perf-PID.map, translated code for perf", set_perf_map   \
     }
 #define SAVE                                                                                       \
     {                                                                                              \
@@ -123,14 +151,17 @@ static const struct option_desc run_list[] = {
      set_virtio_console},
     {"virtio", "pci|mmio", "how virtio devices are attached (default pci)", set_virtio},
     ENGINE,
+    CODE_CACHE,
     {"cpus", "N", "1 to 8 (default 1)", set_cpus},
     {"memory", "SIZE", "32M to 16G (default 512M)", set_memory},
     {"name", "NAME", "the machine's name", set_name},
     {"no-reboot", NULL, "end instead of starting over when the guest resets", set_no_reboot},
     SAVE,
     STATS,
+    PERF_MAP,
 };
 const struct option_table run_options = {run_list, ARRAY_SIZE(run_list)};
 
-static const struct option_desc resume_list[] = {CONSOLE, ENGINE, SAVE, STATS};
+static const struct option_desc resume_list[] = {CONSOLE, ENGINE, CODE_CACHE,
+                                                 SAVE,    STATS,  PERF_MAP};
 const struct option_table resume_options = {resume_list, ARRAY_SIZE(resume_list)};

@@ -48,7 +48,13 @@ static void add_milestones(cJSON *o, const struct vm *vm)
     }
 }
 
-static char *to_json(const struct vm *vm)
+static void add_engine_counter(void *opaque, const char *group, const char *name, double value)
+{
+    cJSON *o = cJSON_GetObjectItemCaseSensitive(opaque, group);
+    cJSON_AddNumberToObject(o ? o : cJSON_AddObjectToObject(opaque, group), name, value);
+}
+
+static char *to_json(struct vm *vm)
 {
     cJSON *o = cJSON_CreateObject();
     cJSON_AddStringToObject(o, "name", vm->name);
@@ -57,6 +63,8 @@ static char *to_json(const struct vm *vm)
     add_milestones(o, vm);
     cJSON_AddNumberToObject(o, "unclaimed_mmio", (double)atomic_load(&vm->mmio.unclaimed));
     cJSON_AddNumberToObject(o, "unclaimed_ports", (double)atomic_load(&vm->pio.unclaimed));
+    if (vm->engine->stats)
+        vm->engine->stats(vm, add_engine_counter, o);
     cJSON *cpus = cJSON_AddArrayToObject(o, "vcpus");
     for (unsigned i = 0; i < vm->nvcpus; i++)
         cJSON_AddItemToArray(cpus, vcpu_counters(&vm->vcpus[i]));

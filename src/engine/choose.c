@@ -5,32 +5,54 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/choose.h"
 #include "engine/kvm/kvm.h"
 
-/* Slower than this, a KVM is software itself, and our interpreter is the better choice. */
+/* Slower than this, a KVM is software itself, and our own engines are the better choice. */
 enum { KVM_MIN_KIPS = 50000 };
 
-/* `auto`: KVM if it exists and runs kernel code at a processor's speed. Never fails. */
+/* In a sentence's brackets; empty: KVM is fine. */
+static void judge_kvm(const struct engine_host *host, char *text, size_t len)
+{
+    if (host->kvm.text[0])
+        snprintf(text, len, "%s", host->kvm.text);
+    else if (host->kvm_kips < KVM_MIN_KIPS)
+        snprintf(text, len, "KVM here runs kernel code at %.1f MIPS: it is emulated",
+                 host->kvm_kips / 1000.0);
+    else
+        text[0] = 0;
+}
+
+const struct engine_ops *engine_pick(const struct engine_host *host, char *why, unsigned why_len)
+{
+    char no_kvm[sizeof(host->kvm.text)];
+    judge_kvm(host, no_kvm, sizeof(no_kvm));
+    if (!no_kvm[0]) {
+        snprintf(why, why_len, "engine: kvm");
+        return &engine_kvm;
+    }
+    if (!host->dbt.text[0]) {
+        snprintf(why, why_len, "engine: dbt (%s)", no_kvm);
+        return &engine_dbt;
+    }
+    snprintf(why, why_len, "engine: interp (%s; %s)", no_kvm, host->dbt.text);
+    return &engine_interp;
+}
+
+/* `auto`: KVM if it exists and runs kernel code at a processor's speed, else translation. Never
+ * fails. */
 static const struct engine_ops *choose_auto(char *why, unsigned why_len)
 {
-    struct error err = {0};
-    unsigned kips;
-    int r = engine_kvm.probe(&err);
+    struct engine_host host = {0};
+    int r = engine_kvm.probe(&host.kvm);
     if (r == 0)
-        r = kvm_prove(&kips, &err);
-    if (r < 0) {
-        snprintf(why, why_len, "engine: interp (%s)", err.text);
-        return &engine_interp;
-    }
-    if (kips < KVM_MIN_KIPS) {
-        snprintf(why, why_len,
-                 "engine: interp (KVM here runs kernel code at %.1f MIPS: it is emulated)",
-                 kips / 1000.0);
-        return &engine_interp;
-    }
-    snprintf(why, why_len, "engine: kvm");
-    return &engine_kvm;
+        r = kvm_prove(&host.kvm_kips, &host.kvm);
+    if (r < 0 && !host.kvm.text[0])
+        error_set(&host.kvm, -r, "KVM does not work here");
+    r = engine_dbt.probe(&host.dbt);
+    if (r < 0 && !host.dbt.text[0])
+        error_set(&host.dbt, -r, "code cannot be translated here");
+    return engine_pick(&host, why, why_len);
 }
 
 int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,

@@ -50,6 +50,13 @@ enum engine_cap {
     ENGINE_CAP_HOST_CPU = 1 << 2, /* guest code runs on the host's processor, leaks and all */
 };
 
+/* Takes one counter; names are static or the engine's. */
+typedef void engine_stat_fn(void *opaque, const char *group, const char *name, double value);
+
+/* Bounds of vm_params.code_cache, in bytes. */
+#define ENGINE_CODE_CACHE_MIN (UINT64_C(4) << 20)
+#define ENGINE_CODE_CACHE_MAX (UINT64_C(1) << 30)
+
 struct engine_ops {
     const char *name;
     unsigned caps;
@@ -91,6 +98,9 @@ struct engine_ops {
      */
     void (*code_changed)(struct vm *vm, gpa_t page);
 
+    /* Counters of the whole VM, for --stats. vCPUs parked. NULL: none. */
+    void (*stats)(struct vm *vm, engine_stat_fn *add, void *opaque);
+
     /* With ENGINE_CAP_IRQCHIP: raise GSI lines and send MSIs. Any thread. */
     void (*irq_set)(struct vm *vm, unsigned gsi, bool level);
     void (*msi_send)(struct vm *vm, uint64_t addr, uint32_t data);
@@ -108,8 +118,8 @@ extern const struct engine_ops engine_lockstep_strict;
 extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_kvm;
 
-/* "auto", "kvm", "interp": probe and choose; the reason in one line to `why` (at least 200 bytes).
- */
+/* "auto" or an engine's name: probe and choose; the reason in one line to `why` (at least 200
+ * bytes). */
 int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,
                   struct error *err) must_check;
 

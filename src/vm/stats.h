@@ -26,8 +26,16 @@
     X(exit_interrupted)                                                                            \
     X(exit_shutdown)                                                                               \
     X(native_thunks) /* SIMD and x87 instructions run on the host's unit */                        \
-    X(stray_accesses) /* through a page table entry of another address, dbt only */            \
-    X(exclusive)     /* times the world was stopped */
+    /* What translated code (dbt) left to C, and why: */                                           \
+    X(slow_unmapped)     /* no entry in the page table: first touch, device, write to code */      \
+    X(slow_unaligned)    /* across pages, or misaligned where that matters */                      \
+    X(slow_values)       /* operands the host must not see: divisions that might overflow */       \
+    X(slow_untranslated) /* instructions that are never translated */                              \
+    X(stray_accesses)    /* through a page table entry of another address */                       \
+    X(block_links)       /* first jumps to a block of the same page */                             \
+    X(jump_misses)       /* jumps to an address that the jump table did not know */                \
+    X(attends)           /* polls that found attention wanted */                                   \
+    X(exclusive)         /* times the world was stopped */
 
 struct vcpu_stats {
 #define VCPU_COUNTER_MEMBER(name) uint64_t name;

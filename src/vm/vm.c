@@ -77,6 +77,8 @@ int vm_init(struct vm *vm, const struct vm_params *p, struct error *err)
     vm->isa = p->isa;
     vm->engine = p->engine;
     vm->no_reboot = p->no_reboot;
+    vm->code_cache = p->code_cache;
+    vm->perf_map = p->perf_map;
     vm->created_ns = mono_ns();
     pthread_mutex_init(&vm->lock, NULL);
     pthread_cond_init(&vm->cond, NULL);

@@ -73,6 +73,8 @@ struct vm {
     struct list devices;  /* struct dev.link, in creation order */
 
     bool no_reboot;
+    uint64_t code_cache; /* these two as in struct vm_params */
+    bool perf_map;
     /* Guarded by `lock`: */
     pthread_mutex_t lock;
     pthread_cond_t cond;
@@ -101,6 +103,8 @@ struct vm_params {
     const struct isa_ops *isa;
     const struct engine_ops *engine;
     bool no_reboot;
+    uint64_t code_cache; /* bytes for translated code; 0: the engine's default */
+    bool perf_map;       /* tell perf where translated code lies */
 };
 
 int vm_init(struct vm *vm, const struct vm_params *p, struct error *err) must_check;

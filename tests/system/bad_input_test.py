@@ -61,6 +61,8 @@ def cases(files, port):
     yield "too little memory", [*kernel, "--memory", "1M"], "32"
     for size in ("0", "lots", "1X", "-1G", "99999999999999999999G"):
         yield f"memory {size}", [*kernel, "--memory", size], re.escape(size)
+    for size in ("0", "4095K", "2G", "much"):
+        yield f"code cache {size}", [*kernel, "--code-cache", size], re.escape(size)
     for count in ("0", "9", "-1", "two", "1.5"):
         yield f"cpus {count}", [*kernel, "--cpus", count], "cpus|processor|1 to 8"
     yield "unknown option", ["--kernal", "x"], "--kernel"

@@ -2,7 +2,8 @@
 """Boots a Debian kernel with the test initramfs, runs scripts of tests/system/guest in it, and expects each of
 them to succeed and the machine to power off.
 
-usage: guest_test.py DOPPEL [--engine E] [--kernel cloud|generic] [--cpus N] [--timeout S] SCRIPT...
+usage: guest_test.py DOPPEL [--engine E] [--kernel cloud|generic] [--cpus N] [--code-cache SIZE]
+                     [--timeout S] SCRIPT...
        guest_test.py qemu SCRIPT...     (tries the scripts themselves)
 """
 import argparse
@@ -28,7 +29,8 @@ def doppel_command(options, initrd, append, disk, port):
     return [options.doppel, "run", "--engine", options.engine, "--kernel", guest_file(options.kernel, "vmlinuz"),
             "--initrd", initrd, "--append", append, "--cpus", str(options.cpus), "--memory", "256M",
             "--disk", disk, "--net", f"user,forward=tcp:127.0.0.1:{port}:80", "--no-reboot",
-            "--virtio", options.virtio, "--virtio-console", f"file={console_file(disk)}"]
+            "--virtio", options.virtio, "--virtio-console", f"file={console_file(disk)}",
+            *(["--code-cache", options.code_cache] if options.code_cache else [])]
 
 
 def console_file(disk):
@@ -103,6 +105,7 @@ def main():
     parser.add_argument("--kernel", default="cloud")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--virtio", default="pci")
+    parser.add_argument("--code-cache")
     parser.add_argument("--timeout", type=int, default=600)
     options = parser.parse_args()
     if not os.path.isdir(os.path.join(CACHE, "guest")):

@@ -20,8 +20,8 @@ enum {
 /* Tables that grow into address space reserved at the start. */
 static void *reserve(size_t n)
 {
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    void *p =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return p == MAP_FAILED ? NULL : p;
 }
 
@@ -62,6 +62,7 @@ void code_destroy(struct code_cache *cc)
     release(cc->nodes, MAX_NODES * sizeof(cc->nodes[0]));
     release(cc->hash, HASH_SIZE * sizeof(cc->hash[0]));
     release(cc->pages, HASH_SIZE * sizeof(cc->pages[0]));
+    perf_map_close(&cc->map);
     execmem_destroy(&cc->mem);
     pthread_mutex_destroy(&cc->lock);
     memset(cc, 0, sizeof(*cc));
@@ -71,6 +72,7 @@ void code_seal(struct code_cache *cc, uint64_t miss)
 {
     cc->fixed = cc->mem.used;
     cc->miss = miss;
+    perf_map_add(&cc->map, cc->mem.rx, cc->fixed, "doppel stubs");
 }
 
 static uint32_t *bucket(uint32_t *table, gpa_t gpa, uint32_t ctx)
@@ -96,8 +98,8 @@ struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint3
 
 static bool has_room(const struct code_cache *cc, const struct code_draft *d)
 {
-    return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 && d->nsites <= MAX_SITES - cc->nsites &&
-           d->nlinks <= MAX_LINKS - cc->nlinks &&
+    return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 &&
+           d->nsites <= MAX_SITES - cc->nsites && d->nlinks <= MAX_LINKS - cc->nlinks &&
            cc->mem.used + BLOCK_ALIGN + d->len <= cc->mem.size;
 }
 
@@ -149,6 +151,9 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
     memcpy(rw, d->bytes, d->len);
     enter_sites(cc, d, rw, n);
     execmem_publish(&cc->mem, rw, d->len);
+    perf_map_add(&cc->map, execmem_to_rx(&cc->mem, rw), d->len,
+                 "guest 0x%llx (physical 0x%llx, context 0x%x)", (unsigned long long)d->va,
+                 (unsigned long long)d->gpa, d->ctx);
     uint32_t *head = bucket(cc->hash, b->gpa, b->ctx);
     b->next = *head;
     *head = n + 1;
@@ -157,6 +162,8 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
         enter_page(cc, b->gpa2, n);
     cc->stats.blocks++;
     cc->stats.bytes += d->len;
+    cc->stats.guest_insns += d->ninsns;
+    cc->stats.guest_bytes += d->guest_bytes;
     return b;
 }
 
@@ -223,6 +230,7 @@ bool code_page_written(struct code_cache *cc, gpa_t page)
 
 void code_flush(struct code_cache *cc)
 {
+    perf_map_close(&cc->map);
     cc->mem.used = cc->fixed;
     cc->nblocks = cc->nsites = cc->nlinks = cc->nnodes = 0;
     madvise(cc->hash, HASH_SIZE * sizeof(cc->hash[0]), MADV_DONTNEED);
@@ -243,7 +251,7 @@ static const struct code_block *block_at(const struct code_cache *cc, uint32_t h
             hi = mid;
     }
     return lo && host - cc->blocks[lo - 1].host < cc->blocks[lo - 1].len ? &cc->blocks[lo - 1]
-                                                                        : NULL;
+                                                                         : NULL;
 }
 
 bool code_site_at(struct code_cache *cc, uint64_t host, uint32_t *site)

@@ -28,6 +28,7 @@
 
 #include "base/addr.h"
 #include "base/execmem.h"
+#include "engine/dbt/perf_map.h"
 
 #define CODE_NO_PAGE UINT64_MAX
 
@@ -35,16 +36,16 @@
 enum { CODE_PROLOGUE = 53, CODE_ENTRY_OPEN = 0x0f };
 
 struct code_block {
-    gpa_t gpa;      /* of the first instruction */
-    gpa_t gpa2;     /* second page, or CODE_NO_PAGE */
-    uint32_t ctx;   /* translation context */
+    gpa_t gpa;          /* of the first instruction */
+    gpa_t gpa2;         /* second page, or CODE_NO_PAGE */
+    uint32_t ctx;       /* translation context */
     uint32_t gen, gen2; /* code generations of the pages when they were read */
-    uint32_t host;  /* offset of the entry in the cache */
-    uint32_t len;   /* bytes of host code */
+    uint32_t host;      /* offset of the entry in the cache */
+    uint32_t len;       /* bytes of host code */
     uint32_t first_site, nsites;
     uint16_t ninsns;  /* guest instructions */
     uint8_t live_out; /* the front end's: flags live behind the last one */
-    uint32_t next; /* in its hash chain: block number + 1 */
+    uint32_t next;    /* in its hash chain: block number + 1 */
     bool dead;
 };
 
@@ -67,6 +68,7 @@ struct code_site {
 enum code_site_flag {
     CODE_SITE_ENDS = 1 << 0,  /* the context may have changed behind it */
     CODE_SITE_WHOLE = 1 << 1, /* not translated at all: always comes here */
+    CODE_SITE_WRITE = 1 << 2, /* the access stores */
 };
 
 /* A jump to another block of the same page, still leading to its stub. */
@@ -79,25 +81,27 @@ struct code_link {
 /* What a translator made, to be entered into the cache. Sites and links have `block` unset. */
 struct code_draft {
     gpa_t gpa, gpa2;
+    gva_t va; /* where it was met first; only told to profilers */
     uint32_t ctx, gen, gen2;
     const uint8_t *bytes;
     uint32_t len;
     const struct code_site *sites;
     const struct code_link *links;
     uint32_t nsites, nlinks;
-    uint16_t ninsns;
+    uint16_t ninsns, guest_bytes;
     uint8_t live_out;
     /* Positions in bytes of 4-byte fields that take the number of the site or link `i`. */
     const uint32_t *site_fix, *link_fix;
 };
 
 struct code_stats {
-    uint64_t blocks, bytes, guest_bytes, links, invalidated, flushes;
+    uint64_t blocks, bytes, guest_insns, guest_bytes, links, invalidated, flushes;
+    uint64_t ns; /* spent translating, on all threads */
 };
 
 struct code_cache {
     struct execmem mem;
-    size_t fixed; /* bytes of stubs at the start, kept by a flush */
+    size_t fixed;  /* bytes of stubs at the start, kept by a flush */
     uint64_t miss; /* the stub that dead entries lead to */
     pthread_mutex_t lock;
     bool initialised;
@@ -110,6 +114,7 @@ struct code_cache {
     uint32_t *hash;  /* block numbers + 1 */
     uint32_t *pages; /* node numbers + 1 */
     struct code_stats stats;
+    struct perf_map map; /* ends with the first flush, when addresses get other meanings */
 };
 
 int code_init(struct code_cache *cc, size_t size, struct error *err) must_check;

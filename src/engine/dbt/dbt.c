@@ -17,14 +17,31 @@
 
 enum { DEFAULT_CACHE_MIB = 256 };
 
+/* Where a limit holds (ulimit -v, vm.overcommit_memory), there is no place for sparse tables. */
+static int check_address_space(struct error *err)
+{
+    size_t size = VM_MAX_VCPUS * (DBT_USER_SPACES + 1) * SPACE_SIZE;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED)
+        return error_set(err, ENOMEM,
+                         "a limit on address space leaves no room for the translator's tables");
+    munmap(p, size);
+    return 0;
+}
+
 static int dbt_probe(struct error *err)
 {
-    return host_check(err);
+    int r = host_check(err);
+    return r < 0 ? r : check_address_space(err);
 }
 
 static int make_vm(struct vm *vm, struct dbt_vm *dv, struct error *err)
 {
-    int r = code_init(&dv->code, (size_t)DEFAULT_CACHE_MIB << 20, err);
+    uint64_t size = vm->code_cache ? vm->code_cache : (uint64_t)DEFAULT_CACHE_MIB << 20;
+    int r = code_init(&dv->code, size, err);
+    if (r == 0 && vm->perf_map)
+        r = perf_map_open(&dv->code.map, err);
     if (r < 0)
         return r;
     r = stubs_make(&dv->stubs, &dv->code.mem, dbt_handle, err);
@@ -189,4 +206,5 @@ const struct engine_ops engine_dbt = {
     .state_get = interp_state_get,
     .state_put = interp_state_put,
     .code_changed = dbt_code_changed,
+    .stats = dbt_report,
 };

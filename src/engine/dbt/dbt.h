@@ -32,6 +32,7 @@ struct dbt_vm {
 struct dbt_op {
     uint32_t site;
     bool valid;
+    uint16_t iclass;
     struct x86_op op[2]; /* and the end op */
 };
 
@@ -47,6 +48,7 @@ struct dbt_vcpu {
     uint64_t uses;
     bool x87_live;
     bool image_upper; /* the image of the vectors' upper halves may hold other than zeroes */
+    bool strayed;   /* the next call comes from the host's fault */
     bool on_thread; /* signals are set up on the vCPU's thread */
     gpa_t pages[2]; /* of the block that called: softmmu.code */
     uint32_t epoch;
@@ -54,6 +56,7 @@ struct dbt_vcpu {
     void *signal_stack;
     struct lockstep *lockstep; /* NULL: nobody compares */
     struct dbt_op ops[DBT_OPS];
+    uint64_t untranslated[X86_I_COUNT]; /* calls of whole sites */
     struct xlat xlat;
 };
 
@@ -65,6 +68,9 @@ void dbt_kick(struct vcpu *v);
 void dbt_code_changed(struct vm *vm, gpa_t page);
 int dbt_vcpu_init(struct vcpu *v, struct error *err) must_check;
 void dbt_vcpu_destroy(struct vcpu *v);
+
+/* report.c */
+void dbt_report(struct vm *vm, engine_stat_fn *add, void *opaque);
 
 /* x86/slow.c: what stubs call, and the way in. */
 const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg);

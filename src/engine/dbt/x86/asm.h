@@ -43,9 +43,8 @@ struct asm_buf {
     bool full;
 };
 
-#define MEM_GS(off) ((struct asm_mem){ASM_NONE, ASM_NONE, 0, true, (int32_t)(off)})
-#define MEM_BASE(reg, off)                                                                         \
-    ((struct asm_mem){(int8_t)(reg), ASM_NONE, 0, false, (int32_t)(off)})
+#define MEM_GS(off)        ((struct asm_mem){ASM_NONE, ASM_NONE, 0, true, (int32_t)(off)})
+#define MEM_BASE(reg, off) ((struct asm_mem){(int8_t)(reg), ASM_NONE, 0, false, (int32_t)(off)})
 #define MEM_INDEXED(reg, idx, off)                                                                 \
     ((struct asm_mem){(int8_t)(reg), (int8_t)(idx), 0, false, (int32_t)(off)})
 

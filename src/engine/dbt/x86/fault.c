@@ -24,6 +24,7 @@ static bool redirect(ucontext_t *uc)
         return false;
     r[REG_R11] = site;
     r[REG_RIP] = (greg_t)running->vm->stubs.slow;
+    running->strayed = true;
     running->v->stats.stray_accesses++;
     return true;
 }

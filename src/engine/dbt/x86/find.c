@@ -9,9 +9,9 @@ enum { TRIES = 3 };
 /* Where the code to translate lies. */
 struct source {
     gva_t va;
-    gpa_t gpa, gpa2;          /* second page, or CODE_NO_PAGE */
-    const uint8_t *page;      /* host bytes of the first page */
-    const uint8_t *more;      /* of the second; NULL: none */
+    gpa_t gpa, gpa2;     /* second page, or CODE_NO_PAGE */
+    const uint8_t *page; /* host bytes of the first page */
+    const uint8_t *more; /* of the second; NULL: none */
     _Atomic uint32_t *genp, *genp2;
     uint32_t gen, gen2;
 };
@@ -56,14 +56,26 @@ static bool fresh(const struct source *s)
     return atomic_load(s->genp) == s->gen && atomic_load(s->genp2) == s->gen2;
 }
 
-/* The cache is full: everybody starts anew. */
+/* Numbers of sites stand for other instructions from now on. */
+static void forget_ops(struct dbt_vcpu *d)
+{
+    for (unsigned i = 0; i < DBT_OPS; i++)
+        d->ops[i].valid = false;
+}
+
+/* The cache is full: everybody starts anew. Devices may drop pages meanwhile, hence the lock. */
 static void flush(struct dbt_vcpu *d)
 {
     struct vm *vm = d->v->vm;
+    struct code_cache *cc = &d->vm->code;
     vm_exclusive_begin(d->v);
-    code_flush(&d->vm->code);
-    for (unsigned i = 0; i < vm->nvcpus; i++)
+    pthread_mutex_lock(&cc->lock);
+    code_flush(cc);
+    pthread_mutex_unlock(&cc->lock);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        forget_ops(vm->vcpus[i].engine_priv);
         dbt_forget_jumps(vm->vcpus[i].engine_priv);
+    }
     vm_exclusive_end(d->v);
 }
 
@@ -71,12 +83,14 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
 {
     struct code_cache *cc = &d->vm->code;
     struct code_draft draft;
+    const uint64_t start = mono_ns();
     watch(d, s);
     d->xlat.c = c;
     d->xlat.ctx = ctx_of(c);
     d->xlat.page = s->page;
     xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);
     draft.gpa = s->gpa;
+    draft.va = s->va;
     draft.gpa2 = s->gpa2;
     draft.ctx = d->xlat.ctx;
     pthread_mutex_lock(&cc->lock);
@@ -86,6 +100,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
         b = code_add(cc, &draft);
         full = !b;
     }
+    cc->stats.ns += mono_ns() - start;
     pthread_mutex_unlock(&cc->lock);
     d->v->stats.blocks++;
     if (full)

@@ -32,12 +32,19 @@ bool host_has_xinuse(void)
     return cpuid_bits(1, 0, 2, LEAF1_ECX_OSXSAVE) && cpuid_bits(0xd, 1, 0, LEAFD1_EAX_XINUSE);
 }
 
-int host_check(struct error *err)
+int host_suits(const struct host_features *f, struct error *err)
 {
-    if (!cpuid_bits(7, 0, 1, LEAF7_EBX_BMI2))
+    if (!f->bmi2)
         return error_set(err, ENOTSUP, "the host CPU lacks BMI2, which translated code needs");
-    if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+    if (!f->fsgsbase)
         return error_set(err, ENOTSUP,
                          "the host kernel does not let programs set the GS base (FSGSBASE)");
     return 0;
+}
+
+int host_check(struct error *err)
+{
+    struct host_features f = {.bmi2 = cpuid_bits(7, 0, 1, LEAF7_EBX_BMI2),
+                              .fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE};
+    return host_suits(&f, err);
 }

@@ -10,7 +10,15 @@
 
 bool host_has_avx(void);
 bool host_has_xinuse(void); /* XGETBV with ECX = 1 */
-/* 0, or why this host cannot run translated code. */
+
+/* What translated code cannot do without. */
+struct host_features {
+    bool bmi2;     /* RORX and PEXT leave the flags alone */
+    bool fsgsbase; /* WRGSBASE, and a kernel that lets programs use it */
+};
+/* 0, or which of them is missing. */
+int host_suits(const struct host_features *f, struct error *err) must_check;
+/* The same for the host this runs on. */
 int host_check(struct error *err) must_check;
 
 #endif

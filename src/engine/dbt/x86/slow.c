@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/count.h"
 #include "engine/dbt/x86/fpu.h"
 #include "isa/x86/access.h"
 #include "isa/x86/debug.h"
@@ -113,7 +114,7 @@ static const void *leave_alone(struct dbt_vcpu *d, struct x86_cpu *c, uint64_t r
 }
 
 static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_block *b,
-                        const struct code_site *site, struct x86_op *op)
+                        const struct code_site *site, struct dbt_op *e)
 {
     uint8_t bytes[16] = {0};
     struct x86_insn in;
@@ -126,8 +127,9 @@ static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code
         return false;
     if (x86_decode(&in, bytes, 15, X86_MODE_64) < 0 || in.len != site->len)
         return false;
-    x86_lower(c, &op[0], &in, site->off);
-    x86_lower_end(c, &op[1], site->off + in.len);
+    e->iclass = in.iclass;
+    x86_lower(c, &e->op[0], &in, site->off);
+    x86_lower_end(c, &e->op[1], site->off + in.len);
     return true;
 }
 
@@ -144,7 +146,7 @@ static const struct x86_op *site_op(struct dbt_vcpu *d, struct x86_cpu *c, uint3
             d->ops[i].valid = false;
         d->native_generation = generation;
     }
-    e->valid = decode_site(d, c, &d->vm->code.blocks[site->block], site, e->op);
+    e->valid = decode_site(d, c, &d->vm->code.blocks[site->block], site, e);
     e->site = n;
     if (x86_native_generation(c->native) != d->native_generation)
         e->valid = false; /* the thunks were dropped while this one was made */
@@ -192,6 +194,7 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
         return leave_alone(d, c, c->code_base + site.off);
     enter_op(d, b);
     unsigned nva = touched(c, op, va);
+    count_site(d, n, va, nva);
     if (uses_x87(op))
         dbt_save_x87(d);
     c->op = op;
@@ -248,6 +251,7 @@ const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
     struct dbt_vcpu *d = v->engine_priv;
     complete_vectors(d, c);
     c->rflags = (c->rflags & ~(uint64_t)FL_IF) | (d->hot->iflag ? FL_IF : 0);
+    count_call(d, why);
     c->code_base = d->hot->code_base;
     switch (why) {
     case STUB_SLOW:

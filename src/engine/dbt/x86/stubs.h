@@ -29,7 +29,7 @@ struct stubs {
     uint64_t slow, link, miss, attend;
 };
 
-int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler,
-               struct error *err) must_check;
+int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, struct error *err)
+    must_check;
 
 #endif

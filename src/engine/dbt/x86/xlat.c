@@ -237,6 +237,8 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
         emit_undecodable(x, off);
     xlat_emit_tails(x);
     d->ninsns = (uint16_t)x->n;
+    d->guest_bytes =
+        x->n ? (uint16_t)(x->insns[x->n - 1].off + x->insns[x->n - 1].in.len - off) : 0;
     d->live_out = x->live_out & (uint8_t)~odd_flags(x);
     d->bytes = x->bytes;
     d->len = x->a.len;

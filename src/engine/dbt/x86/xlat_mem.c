@@ -168,7 +168,7 @@ void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
 {
     struct asm_buf *a = &x->a;
     struct xlat_tail slow = {.kind = TAIL_SLOW,
-                             .index = xlat_new_site(x, 0),
+                             .index = xlat_new_site(x, want.write ? CODE_SITE_WRITE : 0),
                              .flags = flags_care(x, m)};
     bool in_r15 = m->guest.base == ASM_NONE || m->guest.disp != 0;
     keep_flags(x, slow.flags);
