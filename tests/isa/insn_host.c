@@ -145,6 +145,7 @@ static NO_TLS void on_signal(int sig, siginfo_t *si, void *ctx)
 
     (void)sig;
     (void)si;
+    set_live_flags(0); /* AC above all */
     get_selectors(&seg);
     seg.fs_base = read_fs();
     seg.gs_base = read_gs();

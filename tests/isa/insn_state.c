@@ -210,7 +210,7 @@ static void initial_regs(struct rng *r, const struct insn_code *code, struct ins
     s->rip = CODE_VA + code->offset;
     s->rflags = (rng_next(r) & 0x8d5) | 0x202 | (rng_one_in(r, 4) ? 0x400 : 0) |
                 (rng_one_in(r, 24) ? 0x100 : 0) | (rng_one_in(r, 24) ? 0x4000 : 0) |
-                (rng_one_in(r, 4) ? 0x200000 : 0);
+                (rng_one_in(r, 4) ? 0x200000 : 0) | (rng_one_in(r, 6) ? FL_AC : 0);
     s->cs = m64 ? SEL_USER_CS : SEL_USER32_CS;
     s->ss = SEL_USER_DS;
     if (!m64)
@@ -237,8 +237,7 @@ static void string_regs(struct rng *r, const struct x86_insn *in, struct insn_re
 static void stack_frame(struct rng *r, const struct x86_insn *in, struct insn_case *t)
 {
     uint8_t frame[40];
-    uint64_t flags =
-        (rng_next(r) & 0x257fd5 & ~UINT64_C(0x40000)) | (rng_one_in(r, 8) ? 0x3000 : 0);
+    uint64_t flags = (rng_next(r) & 0x257fd5) | (rng_one_in(r, 8) ? 0x3000 : 0);
     uint64_t sel = selector(r) | (rng_one_in(r, 8) ? rng_next(r) << 16 : 0);
     uint64_t v[5] = {code_pointer(r), sel, flags, DATA_VA + 0x900, SEL_USER_DS};
     if (!rng_one_in(r, 8))

@@ -14,7 +14,7 @@
 
 #define REG(c, off, T) (*(T *)((char *)(c) + (off)))
 
-static inline struct tlb_entry *tlb_slot(const struct x86_cpu *c, gva_t va)
+static inline const struct tlb_entry *tlb_slot(const struct x86_cpu *c, gva_t va)
 {
     return &c->tlb->e[(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
 }

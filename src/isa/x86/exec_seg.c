@@ -1,6 +1,7 @@
 /*
  * Instructions on segment registers and descriptor tables.
  */
+#include "isa/x86/align.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/stack.h"
@@ -111,6 +112,7 @@ static void store_table(struct x86_cpu *c, const struct x86_op *op, u64 base, u1
     u8 image[10];
     memcpy(image, &limit, 2);
     memcpy(image + 2, &base, 8);
+    x86_align_check(c, ea, 4);
     c->slow->write(c, ea, image, 2 + size);
 }
 EXEC(lgdt)

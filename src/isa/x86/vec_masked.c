@@ -108,9 +108,10 @@ static gva_t rdi_operand(struct x86_cpu *c, unsigned size)
 
 HANDLER(run_maskmovdqu)
 {
-    (void)ea;
     native_check(c, t);
-    store_enabled(c, rdi_operand(c, 16), vec_half(c, t->reg, 0), vec_half(c, t->rm, 0), 16, 1);
+    ea = rdi_operand(c, 16);
+    x86_align_check(c, ea, 8);
+    store_enabled(c, ea, vec_half(c, t->reg, 0), vec_half(c, t->rm, 0), 16, 1);
 }
 
 /* With TOP = 0. */
@@ -121,11 +122,12 @@ static const uint8_t *mmx_reg(const struct x86_cpu *c, unsigned reg)
 
 HANDLER(run_maskmovq)
 {
-    (void)ea;
     native_check(c, t);
     x87_check_pending(c);
     x87_enter_mmx(c); /* a fault of the store does not undo it */
-    store_enabled(c, rdi_operand(c, 8), mmx_reg(c, t->reg), mmx_reg(c, t->rm), 8, 1);
+    ea = rdi_operand(c, 8);
+    x86_align_check(c, ea, 8);
+    store_enabled(c, ea, mmx_reg(c, t->reg), mmx_reg(c, t->rm), 8, 1);
 }
 
 /* Gathers: 90 VPGATHERDx, 91 VPGATHERQx, 92 VGATHERDPx, 93 VGATHERQPx; W: 8-byte elements. */

@@ -107,10 +107,17 @@ static unsigned half_unless_64(const struct x86_cpu *c, unsigned bytes)
     return c->code_mode == 64 ? bytes : bytes / 2;
 }
 
+/* #AC looks at doublewords only, #GP at the whole alignment [SDM 2A FXSAVE]. */
+static void check_image(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    x86_align_check(c, ea, 4);
+    native_check_align(c, t, ea);
+}
+
 HANDLER(run_fxsave)
 {
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     uint8_t img[XS_XMM + XS_XMM_SIZE];
     memcpy(img, c->xsave, sizeof(img));
     x87_image(c, t->opsize == 8, img);
@@ -128,7 +135,7 @@ HANDLER(run_fxrstor)
     uint32_t mxcsr;
 
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     c->slow->read(c, ea, img, sizeof(img));
     memcpy(&mxcsr, img + XS_MXCSR, 4);
     check_mxcsr(c, mxcsr);
@@ -149,7 +156,7 @@ static void xsave_standard(struct x86_cpu *c, const struct native_thunk *t, gva_
     uint64_t want = rfbm(c), used = in_use(c), write = opt ? want & used : want, bv;
 
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     c->slow->read(c, ea + XS_XSTATE_BV, &bv, sizeof(bv));
     bv = (bv & ~want) | (want & used);
     c->slow->write(c, ea + XS_XSTATE_BV, &bv, sizeof(bv));
@@ -178,7 +185,7 @@ HANDLER(run_xsavec)
     uint64_t want = rfbm(c), head[2];
 
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     head[0] = want & in_use(c);
     if (xs_mxcsr(c) != MXCSR_DEFAULT)
         head[0] |= want & XCR0_SSE;
@@ -256,7 +263,7 @@ HANDLER(run_xrstor)
     uint64_t head[8], want = rfbm(c);
 
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     c->slow->read(c, ea + XS_HEADER, head, sizeof(head));
     check_header(c, head);
     r.load = want & head[0];
