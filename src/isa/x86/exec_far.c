@@ -231,14 +231,15 @@ static void return_to(struct x86_cpu *c, const struct return_frame *f, u64 new_r
     unsigned cpl = f->cs & 3;
     check_return_cs(c, f->cs, &cs);
     bool to64 = x86_long_mode(c) && desc_l(&cs);
-    x86_check_rip(c, &cs, f->rip);
     if (!f->outer) {
+        x86_check_rip(c, &cs, f->rip);
         set_rsp(c, new_rsp);
         x86_desc_mark_accessed(c, &cs);
         x86_load_cs(c, f->cs, &cs, cpl, f->rip);
         return;
     }
     bool real_ss = check_return_ss(c, f->ss, cpl, to64, &ss);
+    x86_check_rip(c, &cs, f->rip); /* behind SS [SDM 2 RET, IRET] */
     x86_desc_mark_accessed(c, &cs);
     if (real_ss) {
         x86_desc_mark_accessed(c, &ss);
