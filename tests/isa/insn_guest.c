@@ -81,6 +81,7 @@ static void build_page_tables(struct insn_guest *g)
         map_page(g, CODE_VA + i * PAGE, GPA_CODE + i * PAGE, PTE_P | PTE_U);
     map_data(g, DATA_VA);
     map_data(g, HIGH_VA);
+    map_page(g, TOP_VA, GPA_DATA, PTE_P | PTE_U | PTE_NX | PTE_W);
 }
 
 /* As in Linux: arch/x86/include/asm/segment.h gives the places, the values follow from them. */

@@ -92,8 +92,8 @@ static bool two_stores(const struct x86_insn *in)
  * How far a vector or x87 instruction comes before its fault, where no manual says it and a handler
  * cannot tell: the flags of SIMD arithmetic beside an unmasked one; whether a segment fault
  * precedes the change to MMX state, an x87 exception or #AC of an image; what a gather that will go
- * on has cleared; the byte of a long operand that is named in CR2; alignment or canonical form
- * first.
+ * on has cleared; the byte of a long operand that is named in CR2 (in parts it wraps at the address
+ * size); alignment or canonical form first.
  */
 static void pardon_vectors(const struct insn_code *code, struct insn_end *h, struct insn_end *g)
 {
@@ -112,7 +112,7 @@ static void pardon_vectors(const struct insn_code *code, struct insn_end *h, str
     bool aligned = (in->desc->flags & X86_F_ALIGNED) || image;
     if (h->vector == VEC_SS && g->vector == VEC_GP && aligned)
         g->vector = h->vector;
-    if (!((h->cr2 ^ g->cr2) & ~UINT64_C(0xfff)) || h->cr2 - g->cr2 < 512)
+    if (!((h->cr2 ^ g->cr2) & ~UINT64_C(0xfff)) || (uint32_t)(h->cr2 - g->cr2) < 512)
         g->cr2 = h->cr2;
 }
 

@@ -76,6 +76,8 @@ static uint64_t target(struct rng *r, bool wide)
         return CODE_VA + rng_below(r, CODE_SIZE);
     if (wide && kind < 14)
         return absurd[rng_below(r, 6)] + rng_below(r, 16) - 8;
+    if (!wide && kind < 14)
+        return TOP_VA + PAGE - near;
     uint64_t off = TARGET_MARGIN + rng_below(r, DATA_RW_PAGES * PAGE - 2 * TARGET_MARGIN);
     off &= ~UINT64_C(0) << rng_below(r, 5);
     return (wide && kind < 18 ? HIGH_VA : DATA_VA) + off;

@@ -19,9 +19,8 @@ static struct far_target far_operand(struct x86_cpu *c, const struct x86_op *op)
 {
     struct far_target t;
     if (op->flags & OP_MEM0) {
-        gva_t ea = op_ea(c, op, op->size + 2u, ACCESS_READ);
-        t.offset = load_n(c, ea, op->size);
-        t.sel = load_u16(c, ea + op->size);
+        t.offset = load_n(c, op_ea(c, op, op->size, ACCESS_READ), op->size);
+        t.sel = load_u16(c, op_ea_at(c, op, op->size, 2, ACCESS_READ));
     } else {
         t.offset = trunc_size(op->imm, op->size);
         t.sel = op->sel;

@@ -56,7 +56,7 @@ HANDLER(run_vmaskmov_load)
     vec_get(c, t->vvvv, mask);
     for (unsigned i = 0; i < t->len / size; i++)
         if (enabled(mask, i, size))
-            memcpy(v + i * size, native_load(c, ea + i * size, size), size);
+            memcpy(v + i * size, native_load(c, va_add(c, ea, i * size), size), size);
     vec_put(c, t->reg, v);
 }
 
@@ -74,12 +74,12 @@ static void store_enabled(struct x86_cpu *c, gva_t ea, const uint8_t *v, const u
             last = (int)i;
     if (last < 0)
         return;
-    gva_t end = ea + (unsigned)last * size + size - 1;
+    gva_t end = va_add(c, ea, (unsigned)last * size + size - 1);
     if ((ea ^ end) & GUEST_PAGE_MASK)
         c->slow->rmw_ptr(c, end, 1);
     for (unsigned i = 0; i < n; i++)
         if (enabled(mask, i, size))
-            native_store(c, ea + i * size, v + i * size, size);
+            native_store(c, va_add(c, ea, i * size), v + i * size, size);
 }
 
 HANDLER(run_vmaskmov_store)

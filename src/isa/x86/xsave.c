@@ -61,18 +61,18 @@ static void save_x87(struct x86_cpu *c, gva_t ea, bool wide)
     uint8_t head[XS_MXCSR];
     x87_image(c, wide, head);
     c->slow->write(c, ea, head, sizeof(head));
-    c->slow->write(c, ea + XS_ST, c->xsave + XS_ST, XS_XMM - XS_ST);
+    c->slow->write(c, va_add(c, ea, XS_ST), c->xsave + XS_ST, XS_XMM - XS_ST);
 }
 
 static void save_mxcsr(struct x86_cpu *c, gva_t ea)
 {
     uint32_t v[2] = {xs_mxcsr(c), c->native->mxcsr_mask};
-    c->slow->write(c, ea + XS_MXCSR, v, sizeof(v));
+    c->slow->write(c, va_add(c, ea, XS_MXCSR), v, sizeof(v));
 }
 
 static void save_part(struct x86_cpu *c, gva_t ea, unsigned off, unsigned len)
 {
-    c->slow->write(c, ea + off, c->xsave + off, len);
+    c->slow->write(c, va_add(c, ea, off), c->xsave + off, len);
 }
 
 static uint64_t canonical(uint64_t va)
@@ -123,8 +123,8 @@ HANDLER(run_fxsave)
     x87_image(c, t->opsize == 8, img);
     memcpy(img + XS_MXCSR_MASK, &c->native->mxcsr_mask, 4);
     /* All 512 bytes must be writable, though the last 96 are left alone. */
-    if ((ea ^ (ea + FX_SIZE - 1)) & GUEST_PAGE_MASK)
-        c->slow->rmw_ptr(c, ea + FX_SIZE - 1, 1);
+    if ((ea ^ va_add(c, ea, FX_SIZE - 1)) & GUEST_PAGE_MASK)
+        c->slow->rmw_ptr(c, va_add(c, ea, FX_SIZE - 1), 1);
     /* Without CR4.OSFXSR neither XMM registers nor MXCSR need be saved; they are. */
     c->slow->write(c, ea, img, XS_XMM + half_unless_64(c, XS_XMM_SIZE));
 }
@@ -157,9 +157,9 @@ static void xsave_standard(struct x86_cpu *c, const struct native_thunk *t, gva_
 
     native_check(c, t);
     check_image(c, t, ea);
-    c->slow->read(c, ea + XS_XSTATE_BV, &bv, sizeof(bv));
+    c->slow->read(c, va_add(c, ea, XS_XSTATE_BV), &bv, sizeof(bv));
     bv = (bv & ~want) | (want & used);
-    c->slow->write(c, ea + XS_XSTATE_BV, &bv, sizeof(bv));
+    c->slow->write(c, va_add(c, ea, XS_XSTATE_BV), &bv, sizeof(bv));
     if (write & XCR0_X87)
         save_x87(c, ea, t->opsize == 8);
     if (want & (XCR0_SSE | XCR0_AVX))
@@ -190,7 +190,7 @@ HANDLER(run_xsavec)
     if (xs_mxcsr(c) != MXCSR_DEFAULT)
         head[0] |= want & XCR0_SSE;
     head[1] = want | XCOMP_COMPACT;
-    c->slow->write(c, ea + XS_HEADER, head, sizeof(head));
+    c->slow->write(c, va_add(c, ea, XS_HEADER), head, sizeof(head));
     if (head[0] & XCR0_X87)
         save_x87(c, ea, t->opsize == 8);
     if (head[0] & XCR0_SSE) {
@@ -226,17 +226,17 @@ struct restore {
 static void restore_read(struct x86_cpu *c, struct restore *r, gva_t ea)
 {
     if (r->mxcsr_load) {
-        c->slow->read(c, ea + XS_MXCSR, &r->mxcsr, sizeof(r->mxcsr));
+        c->slow->read(c, va_add(c, ea, XS_MXCSR), &r->mxcsr, sizeof(r->mxcsr));
         check_mxcsr(c, r->mxcsr);
     }
     if (r->load & XCR0_X87) {
         c->slow->read(c, ea, r->x87, sizeof(r->x87));
-        c->slow->read(c, ea + XS_ST, r->st, sizeof(r->st));
+        c->slow->read(c, va_add(c, ea, XS_ST), r->st, sizeof(r->st));
     }
     if (r->load & XCR0_SSE)
-        c->slow->read(c, ea + XS_XMM, r->xmm, sizeof(r->xmm));
+        c->slow->read(c, va_add(c, ea, XS_XMM), r->xmm, sizeof(r->xmm));
     if (r->load & XCR0_AVX)
-        c->slow->read(c, ea + XS_YMMH, r->ymmh, sizeof(r->ymmh));
+        c->slow->read(c, va_add(c, ea, XS_YMMH), r->ymmh, sizeof(r->ymmh));
 }
 
 static void restore_commit(struct x86_cpu *c, struct restore *r, bool wide)
@@ -264,7 +264,7 @@ HANDLER(run_xrstor)
 
     native_check(c, t);
     check_image(c, t, ea);
-    c->slow->read(c, ea + XS_HEADER, head, sizeof(head));
+    c->slow->read(c, va_add(c, ea, XS_HEADER), head, sizeof(head));
     check_header(c, head);
     r.load = want & head[0];
     r.init = want & ~head[0];
