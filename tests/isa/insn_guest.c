@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa/x86/host_tsc.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/system.h"
 #include "isa/x86/trap.h"
