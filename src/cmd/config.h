@@ -22,7 +22,7 @@ struct config {
     char mac_seed[PC_MAX_NETS][80]; /* config_to_pc()'s: the machine's name and the card's number */
     unsigned nnets;
     uint64_t cpus, memory;
-    char *console, *virtio_console, *engine, *save_on_exit, *stats;
+    char *console, *virtio_console, *debugcon, *engine, *save_on_exit, *stats;
     bool no_reboot, virtio_mmio, guest_unpack;
 };
 
