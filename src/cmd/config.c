@@ -42,8 +42,8 @@ void config_free(struct config *c)
     }
     for (unsigned i = 0; i < c->nnets; i++)
         free(c->net[i]);
-    char *strings[] = {c->name,           c->kernel, c->initrd,       c->append, c->console,
-                       c->virtio_console, c->engine, c->save_on_exit, c->stats};
+    char *strings[] = {c->name,           c->kernel,   c->initrd, c->append,       c->console,
+                       c->virtio_console, c->debugcon, c->engine, c->save_on_exit, c->stats};
     for (unsigned i = 0; i < ARRAY_SIZE(strings); i++)
         free(strings[i]);
     memset(c, 0, sizeof(*c));
@@ -87,6 +87,7 @@ int config_to_pc(struct config *c, struct pc_config *out, struct error *err)
                               .guest_unpack = c->guest_unpack,
                               .console = c->console,
                               .virtio_console = c->virtio_console,
+                              .debugcon = c->debugcon,
                               .virtio = c->virtio_mmio ? PC_VIRTIO_MMIO : PC_VIRTIO_PCI,
                               .ram = c->memory,
                               .ndisks = c->ndisks,

@@ -23,7 +23,7 @@ struct config {
     unsigned nnets;
     uint64_t cpus, memory;
     uint64_t code_cache; /* 0: the engine's default */
-    char *console, *virtio_console, *engine, *save_on_exit, *stats;
+    char *console, *virtio_console, *debugcon, *engine, *save_on_exit, *stats;
     bool no_reboot, virtio_mmio, guest_unpack, perf_map;
 };
 

@@ -33,6 +33,7 @@ char *config_to_json(const struct config *c)
     put_list(o, "disks", c->disk, c->ndisks);
     put_list(o, "nets", c->net, c->nnets);
     put_string(o, "virtio-console", c->virtio_console);
+    put_string(o, "debugcon", c->debugcon);
     cJSON_AddBoolToObject(o, "virtio-mmio", c->virtio_mmio);
     cJSON_AddBoolToObject(o, "guest-unpack", c->guest_unpack);
     cJSON_AddNumberToObject(o, "cpus", (double)c->cpus);
@@ -99,6 +100,8 @@ static int from_object(struct config *c, const cJSON *o, struct error *err)
         r = get_string(o, "append", &c->append, err);
     if (r == 0)
         r = get_string(o, "virtio-console", &c->virtio_console, err);
+    if (r == 0)
+        r = get_string(o, "debugcon", &c->debugcon, err);
     c->guest_unpack = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "guest-unpack"));
     c->virtio_mmio = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "virtio-mmio"));
     if (r == 0)

@@ -42,7 +42,8 @@ static void menu(void *opaque, char key)
             log_warn("nothing is saved: start with --save-on-exit FILE to be able to");
         break;
     case 'p':
-        pc_power_button(&m->vm);
+        if (!pc_power_button(&m->vm))
+            log_warn("the guest does not listen to its power button; Ctrl-A x ends the machine");
         break;
     default:
         break;

@@ -21,6 +21,7 @@ STRING_OPTION(initrd)
 STRING_OPTION(append)
 STRING_OPTION(console)
 STRING_OPTION(virtio_console)
+STRING_OPTION(debugcon)
 STRING_OPTION(name)
 STRING_OPTION(save_on_exit)
 STRING_OPTION(stats)
@@ -149,6 +150,7 @@ static const struct option_desc run_list[] = {
     CONSOLE,
     {"virtio-console", "WHERE", "a second console, /dev/hvc0 in Linux; as --console",
      set_virtio_console},
+    {"debugcon", "WHERE", "what small kernels write to port 0xE9; as --console", set_debugcon},
     {"virtio", "pci|mmio", "how virtio devices are attached (default pci)", set_virtio},
     ENGINE,
     CODE_CACHE,

@@ -2,6 +2,7 @@
 #include "dev/dev.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 void dev_init(struct dev *d, const struct dev_class *cls, const struct dev_host *host,
               const char *id)
@@ -11,4 +12,10 @@ void dev_init(struct dev *d, const struct dev_class *cls, const struct dev_host 
     snprintf(d->id, sizeof(d->id), "%s", id);
     pthread_mutex_init(&d->lock, NULL);
     list_init(&d->link);
+}
+
+void dev_free(struct dev *d)
+{
+    pthread_mutex_destroy(&d->lock);
+    free(d);
 }

@@ -46,7 +46,7 @@ struct dev;
 struct dev_class {
     const char *name;               /* in state files: wire format */
     const struct state_desc *state; /* NULL: nothing to save */
-    void (*reset)(struct dev *d);   /* power-on state; vCPUs stopped or starting; under d->lock */
+    void (*reset)(struct dev *d);   /* power-on state; vCPUs stand; under d->lock; NULL: nothing */
     void (*quiesce)(struct dev *d); /* finish or park I/O in flight; NULL: nothing; no lock held */
     void (*resume)(struct dev *d);  /* after start or load: re-arm timers, lines; no lock held */
     void (*destroy)(struct dev *d); /* event loop stopped; frees the device */
@@ -64,5 +64,7 @@ struct dev {
 /* Called by each device's create function. */
 void dev_init(struct dev *d, const struct dev_class *cls, const struct dev_host *host,
               const char *id);
+/* dev_class.destroy of who owns nothing else, and the end of everybody else's. */
+void dev_free(struct dev *d);
 
 #endif

@@ -128,12 +128,4 @@ uint64_t guest_mem_next_used(const struct guest_mem *m, const struct mem_slot *s
 /* All memory back to zero, host pages given back. No vCPU runs. */
 int guest_mem_clear(struct guest_mem *m, struct error *err) must_check;
 
-/*
- * Back the part of memory in use with the host's huge pages, as far as the host likes, at most
- * `max_extents` extents of 2 MiB from *cursor on (0 at first; moves on; wraps to 0 when through).
- * Returns the extents that became huge. Any one thread, while the guest runs: content does not
- * change, only vCPUs that touch the very extent wait.
- */
-unsigned guest_mem_collapse(struct guest_mem *m, uint64_t *cursor, unsigned max_extents);
-
 #endif

@@ -274,7 +274,9 @@ void vm_triple_fault(struct vm *vm, struct vcpu *v)
     host_event(vm, MACHINE_RESET, 0);
 }
 
-void vm_pause(struct vm *vm)
+/* Nested: all vCPUs parked, clock stopped, devices quiesced between pause and resume. Not from a
+ * vCPU thread nor the event loop's. */
+static void vm_pause(struct vm *vm)
 {
     pthread_mutex_lock(&vm->lock);
     bool first = vm->pause_depth++ == 0;
@@ -294,7 +296,7 @@ void vm_pause(struct vm *vm)
     quiesce_devices(vm);
 }
 
-void vm_resume(struct vm *vm)
+static void vm_resume(struct vm *vm)
 {
     pthread_mutex_lock(&vm->lock);
     bool last = vm->pause_depth == 1;

@@ -130,11 +130,6 @@ void vm_end_request(struct vm *vm, enum vm_end end);
 void vm_triple_fault(struct vm *vm, struct vcpu *v);
 void vm_fail(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
 
-/* Nested: all vCPUs parked, clock stopped, devices quiesced between pause and resume. Not from a
- * vCPU thread nor the event loop's. */
-void vm_pause(struct vm *vm);
-void vm_resume(struct vm *vm);
-
 /* Note the time of a milestone, the first time. Any thread. */
 void vm_milestone(struct vm *vm, enum vm_milestone m);
 const char *vm_milestone_name(enum vm_milestone m);

@@ -174,6 +174,55 @@ static void device_not_available(void)
     __asm__ volatile("fninit");
 }
 
+/* Each: rbx = an aligned address, one access, int $0x80. */
+extern u8 ac_aligned[], ac_word[], ac_quad[], ac_rmw[], ac_vector[], ac_push[], ac_unmapped[],
+    ac_string[];
+#define AC_CASE(name, insns)                                                                       \
+#name ": mov %rsp, %rbx; and $-64, %rbx; mov $77, %eax; " insns "; int $0x80\n"
+__asm__(".pushsection .text\n" //
+        AC_CASE(ac_aligned, "mov 8(%rbx), %rcx; mov 4(%rbx), %ecx; mov 2(%rbx), %cx; "
+                            "mov 1(%rbx), %cl; lock addl $0, 4(%rbx); push %rcx")               //
+        AC_CASE(ac_word, "mov 1(%rbx), %cx")                                                    //
+        AC_CASE(ac_quad, "mov %rcx, 4(%rbx)")                                                   //
+        AC_CASE(ac_rmw, "lock addl $1, 2(%rbx)")                                                //
+        AC_CASE(ac_vector, "movups 1(%rbx), %xmm0")                                             //
+        AC_CASE(ac_push, "lea -4(%rbx), %rsp; push %rcx")                                       //
+        AC_CASE(ac_unmapped, "mov $1, %eax; shl $40, %rax; mov 1(%rax), %ecx")                  //
+        AC_CASE(ac_string, "mov $2, %ecx; lea 1(%rbx), %rsi; mov %rsi, %rdi; rep movsb; movsw") //
+        ".popsection");
+
+/* Only CPL 3, CR0.AM and EFLAGS.AC together check [SDM 3A 6.15, #AC]. */
+static void alignment_check(void)
+{
+    static u8 *const wrong[] = {ac_word, ac_quad, ac_rmw, ac_push, ac_unmapped};
+    enum { AC = 1 << 18 };
+    write_cr0(read_cr0() & ~(u64)AC); /* AM is that bit, too */
+    user_call(ac_quad, AC);
+    CHECK_EQ(trap.vector, 0x80);
+    write_cr0(read_cr0() | AC);
+    user_call(ac_quad, 0);
+    CHECK_EQ(trap.vector, 0x80);
+    CHECK_EQ(user_call(ac_aligned, AC), 77);
+    CHECK_EQ(trap.vector, 0x80);
+    user_call(ac_vector, AC);
+    CHECK_EQ(trap.vector, 0x80);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        user_call(wrong[i], AC);
+        CHECK_TRAP(17, 0);
+    }
+    user_call(ac_string, AC); /* bytes pass, words do not */
+    CHECK_TRAP(17, 0);
+    CHECK_EQ(trap.frame.rcx, 0);
+    u64 at;
+    TRY("pushfq; orl %1, (%%rsp); popfq; lea 1(%%rsp), %0; mov (%0), %0; pushfq; andl %2, (%%rsp); "
+        "popfq",
+        : "=&r"(at)
+        : "i"(AC), "i"(~AC)
+        : "cc", "memory");
+    CHECK_EQ(trap.vector, NO_TRAP); /* the kernel may do as it likes */
+    write_cr0(read_cr0() & ~(u64)AC);
+}
+
 int main(void)
 {
     x2apic_on();
@@ -184,5 +233,9 @@ int main(void)
     double_fault();
     single_step();
     device_not_available();
+    if (!on_qemu()) { /* it checks no alignment */
+        map_user_alias();
+        alignment_check();
+    }
     return 0;
 }

@@ -5,11 +5,12 @@
  */
 #include "asm.h"
 
+#define TOP_RAM 0x01800000 /* what the last 4 MiB of 32-bit paging map */
 #define REAL 0x9000 /* where the 16-bit part is copied, and its data and stack */
 
     .text
     .code64
-    .globl all_modes, real_part, real_part_end, compat_result, real_result
+    .globl all_modes, real_part, real_part_end, compat_result, wrap_result
 all_modes:
     push %rbx
     push %rbp
@@ -90,6 +91,7 @@ leave_paging:
     add $0x400000, %edx
     add $4, %edi
     loop 1b
+    movl $(TOP_RAM | 0x83), paging32 + 4 * 1023
     mov $paging32, %edx
     mov %edx, %cr3
     mov %cr4, %edx
@@ -108,6 +110,8 @@ leave_paging:
     movl $0xabcd, compat_result + 4
     cmpl $0xabcd, compat_result + 4
     jne bad_unpaged
+    call wrap
+    mov %cr0, %edx
     and $0x7fffffff, %edx
     mov %edx, %cr0
     /* down to real mode by way of 16-bit segments */
@@ -122,6 +126,33 @@ leave_paging:
 bad_unpaged:
     mov %eax, failed_step
     jmp to_long
+
+/* What crosses the top of a flat segment goes on at address 0: load, store, locked, code, stack. */
+wrap:
+    push (0)
+    push (4)
+    movl $0x55667788, 0xfffffffe
+    mov 0xfffffffe, %ecx
+    mov %ecx, wrap_result
+    movzwl 0, %ecx
+    mov %ecx, wrap_result + 4
+    lock addl $0x00011000, 0xfffffffe
+    mov 0xfffffffe, %ecx
+    mov %ecx, wrap_result + 8
+    movb $0xb9, 0xfffffffd /* mov $imm, %ecx; the immediate is what was just stored */
+    movb $0xc3, 2
+    mov $0xfffffffd, %edx
+    call *%edx
+    mov %ecx, wrap_result + 12
+    mov %esp, %ecx
+    mov $2, %esp
+    push $0x12345678
+    pop %edx
+    mov %ecx, %esp
+    mov %edx, wrap_result + 16
+    pop (4)
+    pop (0)
+    ret
 
 /* Copied to REAL. Here in 16-bit protected mode. */
     .code16
@@ -204,6 +235,7 @@ leave:
 saved_rsp: .quad 0
 failed_step: .long 99
 compat_result: .long 0, 0
+wrap_result: .long 0, 0, 0, 0, 0
 real_idt:
     .word 0x3ff
     .long 0

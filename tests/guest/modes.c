@@ -4,7 +4,16 @@
 enum { REAL = 0x9000 };
 int all_modes(void);
 extern char real_part[], real_part_end[];
-extern volatile u32 compat_result[2];
+extern volatile u32 compat_result[2], wrap_result[5];
+
+static void check_wrapped(void)
+{
+    CHECK_EQ(wrap_result[0], 0x55667788);
+    CHECK_EQ(wrap_result[1], 0x5566);
+    CHECK_EQ(wrap_result[2], 0x55678788);
+    CHECK_EQ(wrap_result[3], 0x55678788);
+    CHECK_EQ(wrap_result[4], 0x12345678);
+}
 
 int main(void)
 {
@@ -16,6 +25,7 @@ int main(void)
     CHECK_EQ(all_modes(), 0);
     CHECK_EQ(compat_result[0], 0x600d);
     CHECK_EQ(compat_result[1], 0xabcd);
+    check_wrapped();
     CHECK_EQ(real[0], 0x3333);
     CHECK_EQ(real[1], at_1m);
     CHECK_EQ(real[2], 0);

@@ -26,6 +26,7 @@ enum {
     DATA_SIZE = DATA_PAGES * PAGE,
 };
 #define HIGH_VA UINT64_C(0x5a5a20000000) /* the data pages once more */
+#define TOP_VA  UINT64_C(0xfffff000)     /* the first of them, where 32-bit addresses end */
 
 /* Linux's descriptors, so that far transfers and LAR see the same on both sides. */
 enum {

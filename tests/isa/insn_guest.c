@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "isa/x86/host_tsc.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/system.h"
 #include "isa/x86/trap.h"
@@ -81,6 +82,7 @@ static void build_page_tables(struct insn_guest *g)
         map_page(g, CODE_VA + i * PAGE, GPA_CODE + i * PAGE, PTE_P | PTE_U);
     map_data(g, DATA_VA);
     map_data(g, HIGH_VA);
+    map_page(g, TOP_VA, GPA_DATA, PTE_P | PTE_U | PTE_NX | PTE_W);
 }
 
 /* As in Linux: arch/x86/include/asm/segment.h gives the places, the values follow from them. */

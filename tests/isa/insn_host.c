@@ -145,6 +145,7 @@ static NO_TLS void on_signal(int sig, siginfo_t *si, void *ctx)
 
     (void)sig;
     (void)si;
+    set_live_flags(0); /* AC above all */
     get_selectors(&seg);
     seg.fs_base = read_fs();
     seg.gs_base = read_gs();
@@ -204,6 +205,7 @@ static void child_map(void)
     map_at(CODE_VA, CODE_SIZE, PROT_READ | PROT_EXEC, fd, 0);
     map_data_at(DATA_VA, fd);
     map_data_at(HIGH_VA, fd);
+    map_at(TOP_VA, PAGE, PROT_READ | PROT_WRITE, fd, CODE_SIZE);
 }
 
 static void child_signals(void)

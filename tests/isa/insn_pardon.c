@@ -61,7 +61,14 @@ static bool piecewise(const struct x86_insn *in, const struct insn_end *h)
 
 static bool is_fault(const struct insn_end *h)
 {
-    return h->vector == VEC_PF || h->vector == VEC_GP || h->vector == VEC_SS;
+    return h->vector == VEC_PF || h->vector == VEC_GP || h->vector == VEC_SS || h->vector == VEC_AC;
+}
+
+/* The CPU does not check the alignment of a MOVBE with both 66 and REX.W. */
+static bool unaligned_movbe(const struct x86_insn *in, const struct insn_end *h)
+{
+    return in->iclass == X86_I_MOVBE && in->opsize == 8 && (in->prefixes & X86_P_OPSIZE) &&
+           (h->regs.rflags & FL_AC);
 }
 
 static bool incomparable(const struct insn_code *code, const struct insn_end *h)
@@ -71,6 +78,8 @@ static bool incomparable(const struct insn_code *code, const struct insn_end *h)
         return false;
     /* A single-stepped gather that faults half way may trap for what it has done so far. */
     if (in->vsib && h->vector == VEC_DB)
+        return true;
+    if (unaligned_movbe(in, h))
         return true;
     return is_fault(h) && (masked_store(in) || piecewise(in, h));
 }
@@ -84,26 +93,28 @@ static bool two_stores(const struct x86_insn *in)
 /*
  * How far a vector or x87 instruction comes before its fault, where no manual says it and a handler
  * cannot tell: the flags of SIMD arithmetic beside an unmasked one; whether a segment fault
- * precedes the change to MMX state or an x87 exception; what a gather that will go on has cleared;
- * the byte of a long operand that is named in CR2; alignment or canonical form first.
+ * precedes the change to MMX state, an x87 exception or #AC of an image; what a gather that will go
+ * on has cleared; the byte of a long operand that is named in CR2 (in parts it wraps at the address
+ * size); alignment or canonical form first.
  */
 static void pardon_vectors(const struct insn_code *code, struct insn_end *h, struct insn_end *g)
 {
     const struct x86_insn *in = &code->insn;
     bool fault = is_fault(h) && is_fault(g);
     bool segment = code->mode != 64 && (h->vector == VEC_GP || g->vector == VEC_GP);
+    bool image = in->iclass == X86_I_FXSAVE || in->iclass == X86_I_FXRSTOR;
     if ((h->vector == VEC_XM && g->vector == VEC_XM) ||
         (fault && (in->desc->flags & X86_F_FP_MXCSR)))
         memcpy(g->xs + XS_MXCSR, h->xs + XS_MXCSR, 4);
-    if (segment && (in->desc->flags & (X86_F_MMX | X86_F_X87)) && x86_is_mem(in))
+    bool late = (in->desc->flags & (X86_F_MMX | X86_F_X87)) || (image && h->vector == VEC_AC);
+    if (segment && late && x86_is_mem(in))
         *g = *h;
     if (fault && in->vsib)
         memcpy(g->xs + XS_XMM, h->xs + XS_XMM, XS_SIZE - XS_XMM);
-    bool aligned = (in->desc->flags & X86_F_ALIGNED) || in->iclass == X86_I_FXSAVE ||
-                   in->iclass == X86_I_FXRSTOR;
+    bool aligned = (in->desc->flags & X86_F_ALIGNED) || image;
     if (h->vector == VEC_SS && g->vector == VEC_GP && aligned)
         g->vector = h->vector;
-    if (!((h->cr2 ^ g->cr2) & ~UINT64_C(0xfff)) || h->cr2 - g->cr2 < 512)
+    if (!((h->cr2 ^ g->cr2) & ~UINT64_C(0xfff)) || (uint32_t)(h->cr2 - g->cr2) < 512)
         g->cr2 = h->cr2;
 }
 

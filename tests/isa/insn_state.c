@@ -76,6 +76,8 @@ static uint64_t target(struct rng *r, bool wide)
         return CODE_VA + rng_below(r, CODE_SIZE);
     if (wide && kind < 14)
         return absurd[rng_below(r, 6)] + rng_below(r, 16) - 8;
+    if (!wide && kind < 14)
+        return TOP_VA + PAGE - near;
     uint64_t off = TARGET_MARGIN + rng_below(r, DATA_RW_PAGES * PAGE - 2 * TARGET_MARGIN);
     off &= ~UINT64_C(0) << rng_below(r, 5);
     return (wide && kind < 18 ? HIGH_VA : DATA_VA) + off;
@@ -210,7 +212,7 @@ static void initial_regs(struct rng *r, const struct insn_code *code, struct ins
     s->rip = CODE_VA + code->offset;
     s->rflags = (rng_next(r) & 0x8d5) | 0x202 | (rng_one_in(r, 4) ? 0x400 : 0) |
                 (rng_one_in(r, 24) ? 0x100 : 0) | (rng_one_in(r, 24) ? 0x4000 : 0) |
-                (rng_one_in(r, 4) ? 0x200000 : 0);
+                (rng_one_in(r, 4) ? 0x200000 : 0) | (rng_one_in(r, 6) ? FL_AC : 0);
     s->cs = m64 ? SEL_USER_CS : SEL_USER32_CS;
     s->ss = SEL_USER_DS;
     if (!m64)
@@ -237,8 +239,7 @@ static void string_regs(struct rng *r, const struct x86_insn *in, struct insn_re
 static void stack_frame(struct rng *r, const struct x86_insn *in, struct insn_case *t)
 {
     uint8_t frame[40];
-    uint64_t flags =
-        (rng_next(r) & 0x257fd5 & ~UINT64_C(0x40000)) | (rng_one_in(r, 8) ? 0x3000 : 0);
+    uint64_t flags = (rng_next(r) & 0x257fd5) | (rng_one_in(r, 8) ? 0x3000 : 0);
     uint64_t sel = selector(r) | (rng_one_in(r, 8) ? rng_next(r) << 16 : 0);
     uint64_t v[5] = {code_pointer(r), sel, flags, DATA_VA + 0x900, SEL_USER_DS};
     if (!rng_one_in(r, 8))

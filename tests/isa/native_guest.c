@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "isa/x86/access.h"
+#include "isa/x86/align.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/trap.h"
 
@@ -27,6 +28,14 @@ _Noreturn void x86_raise_error(struct x86_cpu *c, uint8_t vector, uint32_t error
 _Noreturn void x86_raise_gp(struct x86_cpu *c, uint32_t error)
 {
     x86_raise_error(c, VEC_GP, error);
+}
+
+/* The host does not check alignment here. */
+void x86_align_judge(struct x86_cpu *c, gva_t va, unsigned mask)
+{
+    (void)c;
+    (void)va;
+    (void)mask;
 }
 
 gva_t x86_seg_linear(struct x86_cpu *c, unsigned seg, uint64_t offset, unsigned size,
@@ -171,7 +180,7 @@ static void fill_tlb(struct guest *g, gva_t ea)
         return;
     for (int i = -1; i <= 1; i++) {
         gva_t va = ea + (uint64_t)i * GUEST_PAGE_SIZE;
-        struct tlb_entry *e = tlb_slot(g->c, va);
+        struct tlb_entry *e = &g->tlb.e[tlb_slot(g->c, va) - g->tlb.e];
         if ((va & GUEST_PAGE_MASK) == g->bad_page)
             continue;
         *e = (struct tlb_entry){TLB_VPN(va), TLB_VPN(va), TLB_INVALID, 0};

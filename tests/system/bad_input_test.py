@@ -71,6 +71,7 @@ def cases(files, port):
     yield "engine", ["--engine", "warp"], "interp"
     yield "console", [*kernel, "--console", "teletype"], "stdio"
     yield "console in a missing folder", [*kernel, "--console", f"file={files['missing']}/x"], re.escape(files["missing"])
+    yield "debug console", [*kernel, "--debugcon", "teletype"], "stdio"
     yield "network", [*kernel, "--net", "token-ring"], "user"
     yield "network option", [*kernel, "--net", "user,backward=1"], "backward"
     yield "forward", [*kernel, "--net", "user,forward=tcp:127.0.0.1:2222"], "forward"

@@ -74,6 +74,7 @@
 #define PC_PORT_KBD_DATA   0x60
 #define PC_PORT_KBD_CMD    0x64
 #define PC_PORT_CMOS       0x70
+#define PC_PORT_DEBUGCON   0xe9
 #define PC_PORT_DEBUG_EXIT 0xf4
 #define PC_PORT_COM1       0x3f8
 #define PC_PORT_FW_CFG     0x510

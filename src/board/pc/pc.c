@@ -22,10 +22,11 @@ static int add_memory(struct pc *pc, struct error *err)
 static void pc_destroy(struct vm *vm)
 {
     struct pc *pc = vm->board_priv;
-    if (pc->console)
-        pc->console->ops->close(pc->console);
-    if (pc->virtio_console)
-        pc->virtio_console->ops->close(pc->virtio_console);
+    struct chr_backend *const open[] = {pc->console, pc->virtio_console, pc->debugcon};
+    for (unsigned i = 0; i < ARRAY_SIZE(open); i++) {
+        if (open[i])
+            open[i]->ops->close(open[i]);
+    }
     free(pc);
 }
 
@@ -56,8 +57,9 @@ int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **c
     return r;
 }
 
-void pc_power_button(struct vm *vm)
+bool pc_power_button(struct vm *vm)
 {
     struct pc *pc = vm->board_priv;
     acpi_pm_power_button(pc->pm);
+    return acpi_pm_power_button_enabled(pc->pm);
 }

@@ -26,6 +26,7 @@ struct pc_config {
     unsigned nnets;
     const char *console;        /* chr_open() spec of the serial line */
     const char *virtio_console; /* of a virtio console; NULL: there is none */
+    const char *debugcon;       /* of port 0xe9; NULL: there is none */
     enum pc_virtio virtio;
     uint64_t ram; /* bytes */
 };
@@ -37,7 +38,8 @@ struct pc_config {
 int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **console,
               struct error *err) must_check;
 
-/* Ask the guest to shut down, as the power button does. Any thread. */
-void pc_power_button(struct vm *vm);
+/* Ask the guest to shut down, as the power button does; false: it does not listen, or not yet. Any
+ * thread. */
+bool pc_power_button(struct vm *vm);
 
 #endif

@@ -8,6 +8,7 @@
 #include "board/pc/memmap.h"
 #include "board/pc/pc_impl.h"
 #include "dev/legacy/debug_exit.h"
+#include "dev/legacy/debugcon.h"
 #include "dev/legacy/fw_cfg.h"
 #include "dev/legacy/i8042.h"
 #include "dev/legacy/port92.h"
@@ -139,6 +140,18 @@ static int create_debug_exit(struct pc *pc, struct error *err)
     return add(pc, r, d, "debug exit port", err);
 }
 
+static int create_debugcon(struct pc *pc, struct error *err)
+{
+    struct dev *d;
+    if (!pc->cfg.debugcon)
+        return 0;
+    int r = chr_open(&pc->debugcon, pc->cfg.debugcon, pc->vm->loop, err);
+    if (r < 0)
+        return r;
+    r = debugcon_create(&d, &pc->vm->host, PC_PORT_DEBUGCON, pc->debugcon);
+    return add(pc, r, d, "debug console", err);
+}
+
 /* Keys of items that are no files [QEMU docs/specs/fw_cfg]. */
 enum { FW_CFG_RAM_SIZE = 0x03, FW_CFG_NB_CPUS = 0x05, FW_CFG_CMDLINE_DATA = 0x15 };
 
@@ -170,8 +183,8 @@ static int create_fw_cfg(struct pc *pc, struct error *err)
 int pc_create_chips(struct pc *pc, struct error *err)
 {
     static int (*const steps[])(struct pc * pc, struct error * err) = {
-        create_interrupt_chips, create_timers, create_rtc,        create_uart,
-        create_i8042,           create_port92, create_debug_exit, create_fw_cfg,
+        create_interrupt_chips, create_timers,     create_rtc,      create_uart,   create_i8042,
+        create_port92,          create_debug_exit, create_debugcon, create_fw_cfg,
     };
     for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
         int r = steps[i](pc, err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "board/pc/pc_impl.h"
+#include "isa/x86/host_tsc.h"
 
 #define IDENTITY_STATE(S, A, B, N)                                                                 \
     S(uint8_t, vendor)                                                                             \

@@ -32,7 +32,7 @@ struct pc {
     struct pci_bus *pci;
     struct acpi_pm *pm;
     struct pit *pit;
-    struct chr_backend *console, *virtio_console;
+    struct chr_backend *console, *virtio_console, *debugcon;
     unsigned nmmio; /* virtio-mmio slots in use */
     bool booted;    /* RAM may hold anything */
 };

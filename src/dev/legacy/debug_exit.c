@@ -16,21 +16,9 @@ static enum io_status debug_exit_write(void *opaque, uint64_t off, unsigned size
 
 static const struct io_ops debug_exit_ops = {NULL, debug_exit_write, 1, 4, false};
 
-static void debug_exit_reset(struct dev *d)
-{
-    (void)d;
-}
-
-static void debug_exit_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(d);
-}
-
 static const struct dev_class debug_exit_class = {
     .name = "debug-exit",
-    .reset = debug_exit_reset,
-    .destroy = debug_exit_destroy,
+    .destroy = dev_free,
 };
 
 int debug_exit_create(struct dev **out, const struct dev_host *host, uint16_t port)
@@ -44,7 +32,7 @@ int debug_exit_create(struct dev **out, const struct dev_host *host, uint16_t po
     rc = io_space_add(host->pio,
                       &(struct io_region){"debug-exit", port, 4, &debug_exit_ops, d, &d->lock});
     if (rc < 0) {
-        debug_exit_destroy(d);
+        dev_free(d);
         return rc;
     }
     *out = d;

@@ -34,21 +34,9 @@ static enum io_status debugcon_write(void *opaque, uint64_t off, unsigned size, 
 
 static const struct io_ops debugcon_ops = {debugcon_read, debugcon_write, 1, 1, false};
 
-static void debugcon_reset(struct dev *d)
-{
-    (void)d;
-}
-
-static void debugcon_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(container_of(d, struct debugcon, dev));
-}
-
 static const struct dev_class debugcon_class = {
     .name = "debugcon",
-    .reset = debugcon_reset,
-    .destroy = debugcon_destroy,
+    .destroy = dev_free,
 };
 
 int debugcon_create(struct dev **out, const struct dev_host *host, uint16_t port,
@@ -66,7 +54,7 @@ int debugcon_create(struct dev **out, const struct dev_host *host, uint16_t port
     rc = io_space_add(host->pio,
                       &(struct io_region){"debugcon", port, 1, &debugcon_ops, c, &c->dev.lock});
     if (rc < 0) {
-        debugcon_destroy(&c->dev);
+        dev_free(&c->dev);
         return rc;
     }
     *out = &c->dev;

@@ -258,8 +258,7 @@ static void fw_cfg_destroy(struct dev *d)
 
     for (unsigned i = 0; i < f->nitems; i++)
         free(f->items[i].data);
-    pthread_mutex_destroy(&d->lock);
-    free(f);
+    dev_free(d);
 }
 
 static const struct dev_class fw_cfg_class = {

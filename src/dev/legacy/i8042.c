@@ -220,18 +220,12 @@ static void i8042_resume(struct dev *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void i8042_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(container_of(d, struct i8042, dev));
-}
-
 static const struct dev_class i8042_class = {
     .name = "i8042",
     .state = &i8042_state,
     .reset = i8042_reset,
     .resume = i8042_resume,
-    .destroy = i8042_destroy,
+    .destroy = dev_free,
 };
 
 int i8042_create(struct i8042 **out, const struct dev_host *host, struct irq_line irq)
@@ -258,6 +252,6 @@ int i8042_create(struct i8042 **out, const struct dev_host *host, struct irq_lin
 out_region:
     io_space_remove(host->pio, PORT_DATA);
 out_free:
-    i8042_destroy(&k->dev);
+    dev_free(&k->dev);
     return rc;
 }

@@ -65,17 +65,11 @@ static void port92_reset(struct dev *d)
     p->post = 0;
 }
 
-static void port92_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(container_of(d, struct port92, dev));
-}
-
 static const struct dev_class port92_class = {
     .name = "port92",
     .state = &port92_state,
     .reset = port92_reset,
-    .destroy = port92_destroy,
+    .destroy = dev_free,
 };
 
 int port92_create(struct port92 **out, const struct dev_host *host)
@@ -101,6 +95,6 @@ int port92_create(struct port92 **out, const struct dev_host *host)
 out_region:
     io_space_remove(host->pio, PORT_CONTROL);
 out_free:
-    port92_destroy(&p->dev);
+    dev_free(&p->dev);
     return rc;
 }

@@ -141,8 +141,7 @@ static void host_destroy(struct dev *d)
     }
     pci_bus_destroy(&h->bus);
     pthread_mutex_destroy(&h->fn_lock);
-    pthread_mutex_destroy(&d->lock);
-    free(h);
+    dev_free(d);
 }
 
 static const struct dev_class pci_host_class = {

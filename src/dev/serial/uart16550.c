@@ -297,18 +297,12 @@ static void uart_resume(struct dev *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void uart_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(container_of(d, struct uart16550, dev));
-}
-
 static const struct dev_class uart_class = {
     .name = "uart16550",
     .state = &uart16550_state,
     .reset = uart_reset,
     .resume = uart_resume,
-    .destroy = uart_destroy,
+    .destroy = dev_free,
 };
 
 int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsigned n, uint16_t base,
@@ -327,7 +321,7 @@ int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsign
     rc = io_space_add(
         host->pio, &(struct io_region){"uart16550", base, UART_PORTS, &uart_ops, u, &u->dev.lock});
     if (rc < 0) {
-        uart_destroy(&u->dev);
+        dev_free(&u->dev);
         return rc;
     }
     u->chr = chr;

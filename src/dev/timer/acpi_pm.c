@@ -244,8 +244,7 @@ static void acpi_pm_destroy(struct dev *d)
     struct acpi_pm *pm = container_of(d, struct acpi_pm, dev);
 
     evloop_timer_stop(&pm->timer);
-    pthread_mutex_destroy(&d->lock);
-    free(pm);
+    dev_free(d);
 }
 
 static const struct dev_class acpi_pm_class = {

@@ -402,8 +402,7 @@ static void pit_destroy(struct dev *d)
     struct pit *pit = container_of(d, struct pit, dev);
 
     evloop_timer_stop(&pit->timer);
-    pthread_mutex_destroy(&d->lock);
-    free(pit);
+    dev_free(d);
 }
 
 static const struct dev_class pit_class = {

@@ -333,8 +333,7 @@ static void rtc_destroy(struct dev *d)
     struct rtc *r = container_of(d, struct rtc, dev);
 
     evloop_timer_stop(&r->timer);
-    pthread_mutex_destroy(&d->lock);
-    free(r);
+    dev_free(d);
 }
 
 static const struct dev_class rtc_class = {

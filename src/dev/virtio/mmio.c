@@ -221,8 +221,7 @@ static void virtio_mmio_destroy(struct dev *d)
     struct virtio_mmio *m = container_of(d, struct virtio_mmio, dev);
 
     io_space_remove(d->host->mmio, m->base);
-    pthread_mutex_destroy(&d->lock);
-    free(m);
+    dev_free(d);
 }
 
 static const struct dev_class virtio_mmio_class = {

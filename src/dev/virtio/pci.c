@@ -474,8 +474,7 @@ static void virtio_pci_destroy(struct dev *d)
 
     msix_quiesce(p->msix);
     pci_bus_remove(p->fn);
-    pthread_mutex_destroy(&d->lock);
-    free(p);
+    dev_free(d);
 }
 
 static const struct dev_class virtio_pci_class = {

@@ -94,7 +94,8 @@ void block_cache_unmapped(struct block_cache *bc, gva_t va, bool all)
     if (all) {
         new_epoch(bc, 0);
         new_epoch(bc, 1);
-    } else if (page_entered(bc, va) || page_entered(bc, va - GUEST_PAGE_SIZE)) {
+    } else if (page_entered(bc, va) || page_entered(bc, va - GUEST_PAGE_SIZE) ||
+               (va < GUEST_PAGE_SIZE && page_entered(bc, UINT32_MAX))) {
         new_epoch(bc, va >> 63); /* a block of the page before may reach into this one */
     }
 }
@@ -140,7 +141,8 @@ static int decode_across(struct builder *bu, struct x86_insn *in)
     gpa_t gpa2;
     memcpy(bytes, bu->page + bu->off, have);
     bu->c->rip = bu->c->code_base + bu->off; /* a fault in the fetch is this instruction's */
-    const uint8_t *more = softmmu_fetch(bu->bc->mmu, bu->page_va + GUEST_PAGE_SIZE, &gpa2);
+    const uint8_t *more =
+        softmmu_fetch(bu->bc->mmu, va_add(bu->c, bu->page_va, GUEST_PAGE_SIZE), &gpa2);
     if (!more)
         return -X86_D_UD;
     bu->b->gpa2 = gpa2 & GUEST_PAGE_MASK;
@@ -235,7 +237,7 @@ static bool second_page_same(struct block_cache *bc, const struct block *b, gva_
     gpa_t gpa2;
     if (b->gpa2 == UINT64_MAX)
         return true;
-    gva_t next = (va & GUEST_PAGE_MASK) + GUEST_PAGE_SIZE;
+    gva_t next = va_add(bc->mmu->cpu, va & GUEST_PAGE_MASK, GUEST_PAGE_SIZE);
     return softmmu_fetch(bc->mmu, next, &gpa2) && (gpa2 & GUEST_PAGE_MASK) == b->gpa2;
 }
 

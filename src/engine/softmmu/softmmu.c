@@ -249,11 +249,11 @@ static void store_page(struct softmmu *s, gva_t va, unsigned size, uint64_t v)
         store_flagged(s, gpa, size, v);
 }
 
-/* Where an access goes on; linear addresses of legacy code have 32 bits. */
+/* Where an access goes on. Beyond 4 GiB it is one that the CPU makes by itself, such as a frame on
+ * the 64-bit stack of compatibility mode's handler. */
 static gva_t next_va(const struct softmmu *s, gva_t va, unsigned n)
 {
-    va += n;
-    return s->cpu->code_mode == 64 || x86_long_mode(s->cpu) ? va : (uint32_t)va;
+    return va >> 32 ? va + n : va_add(s->cpu, va, n);
 }
 
 /* Bytes of an access that lie on its first page. */

@@ -182,17 +182,11 @@ static void ioapic_reset(struct dev *d)
         io->redir[i] = REDIR_MASKED;
 }
 
-static void ioapic_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(container_of(d, struct ioapic, dev));
-}
-
 static const struct dev_class ioapic_class = {
     .name = "ioapic",
     .state = &ioapic_state,
     .reset = ioapic_reset,
-    .destroy = ioapic_destroy,
+    .destroy = dev_free,
 };
 
 int ioapic_create(struct ioapic **out, const struct dev_host *host, struct lapic_bus *bus)
@@ -208,7 +202,7 @@ int ioapic_create(struct ioapic **out, const struct dev_host *host, struct lapic
     rc = io_space_add(host->mmio, &(struct io_region){"ioapic", IOAPIC_BASE, IOAPIC_LEN,
                                                       &ioapic_ops, io, &io->dev.lock});
     if (rc < 0) {
-        ioapic_destroy(&io->dev);
+        dev_free(&io->dev);
         return rc;
     }
     *out = io;

@@ -326,8 +326,7 @@ static void lapic_destroy(struct dev *d)
 
     evloop_timer_stop(&l->timer);
     l->bus->cpu[l->id] = NULL;
-    pthread_mutex_destroy(&d->lock);
-    free(l);
+    dev_free(d);
 }
 
 static const struct dev_class lapic_class = {

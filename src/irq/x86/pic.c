@@ -325,18 +325,12 @@ static void pic_resume(struct dev *d)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void pic_destroy(struct dev *d)
-{
-    pthread_mutex_destroy(&d->lock);
-    free(container_of(d, struct pic, dev));
-}
-
 static const struct dev_class pic_class = {
     .name = "pic",
     .state = &pic_state,
     .reset = pic_reset,
     .resume = pic_resume,
-    .destroy = pic_destroy,
+    .destroy = dev_free,
 };
 
 int pic_create(struct pic **out, const struct dev_host *host, struct irq_line intr)
@@ -368,6 +362,6 @@ out_slave:
 out_master:
     io_space_remove(host->pio, 0x20);
 out_free:
-    pic_destroy(&pic->dev);
+    dev_free(&pic->dev);
     return rc;
 }

@@ -14,7 +14,7 @@
 
 #define REG(c, off, T) (*(T *)((char *)(c) + (off)))
 
-static inline struct tlb_entry *tlb_slot(const struct x86_cpu *c, gva_t va)
+static inline const struct tlb_entry *tlb_slot(const struct x86_cpu *c, gva_t va)
 {
     return &c->tlb->e[(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
 }
@@ -120,6 +120,20 @@ static inline gva_t seg_addr(struct x86_cpu *c, const struct x86_op *op, uint64_
     if (unlikely(op->flags & OP_LEGACY))
         return x86_seg_linear(c, op->seg, offset, size, kind);
     return offset + REG(c, op->seg_base, const uint64_t);
+}
+
+/* Where an access to `va` goes on: outside 64-bit code linear addresses have 32 bits and wrap. */
+static inline gva_t va_add(const struct x86_cpu *c, gva_t va, uint64_t n)
+{
+    return c->code_mode == 64 ? va + n : (uint32_t)(va + n);
+}
+
+/* Bytes `at` and on of the memory operand. One access goes on in linear addresses, but an operand
+ * that is read in parts wraps at the address size: so does the CPU that our model names. */
+static inline gva_t op_ea_at(struct x86_cpu *c, const struct x86_op *op, unsigned at, unsigned size,
+                             enum x86_access_kind kind)
+{
+    return seg_addr(c, op, (op_offset(c, op) + at) & op->ea_mask, size, kind);
 }
 
 static inline gva_t op_ea(struct x86_cpu *c, const struct x86_op *op, unsigned size,

@@ -155,11 +155,21 @@ struct x86_mem_slow {
 
 enum { X86_ALL_PCIDS = 0xffff };
 
+/* Checking the alignment of user accesses, see isa/x86/align.h. */
+struct x86_align {
+    bool on;
+    const struct x86_mem_slow *engine; /* behind `checked` */
+    struct x86_mem_slow checked;       /* c->slow while it is on */
+};
+
+/* Bits of exec_ctx above code_mode. */
+enum { X86_CTX_PE = 1 << 8, X86_CTX_VM = 1 << 9, X86_CTX_USER = 1 << 10, X86_CTX_ALIGN = 1 << 11 };
+
 struct x86_native; /* isa/x86/native.h: thunks for SIMD and x87 */
 
 struct x86_cpu {
     /* Hot, in the order the fast path wants them. */
-    struct tlb *tlb;            /* of the current mmu context */
+    const struct tlb *tlb;      /* of the current mmu context */
     uint64_t asid;              /* TLB_ASID of the current address space */
     const struct x86_op *op;    /* executing; its address gives the precise rip */
     uint64_t code_base;         /* rip of the current block's page start (rip - page offset) */
@@ -187,6 +197,7 @@ struct x86_cpu {
     uint64_t native_count; /* of these, run as native thunks */
     uint64_t icount;       /* instructions retired */
     const struct x86_mem_slow *slow;
+    struct x86_align align;
     const struct x86_phys *phys;
     struct x86_env env;
     struct x86_native *native;

@@ -2,14 +2,7 @@
  * The default CPU model: what this host has, cut to what doppel executes. [SDM 2 CPUID]
  */
 #include <cpuid.h>
-#include <linux/perf_event.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-#include <x86intrin.h>
 
 #include "isa/x86/cpu.h"
 #include "isa/x86/cpuid.h"
@@ -240,48 +233,4 @@ bool cpuid_has_feature(const struct cpuid_model *m, unsigned feature)
         return false;
     const uint32_t regs[4] = {l->eax, l->ebx, l->ecx, l->edx};
     return regs[f->reg] >> f->bit & 1;
-}
-
-/* The kernel's own TSC scale, from a perf page: exact, and no time is spent measuring. */
-static uint64_t perf_tsc_hz(void)
-{
-    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
-                                   .size = sizeof(attr),
-                                   .config = PERF_COUNT_SW_DUMMY,
-                                   .exclude_kernel = 1};
-    int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
-    uint64_t hz = 0;
-    if (fd < 0)
-        return 0;
-    struct perf_event_mmap_page *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-    if (p != MAP_FAILED) {
-        if (p->cap_user_time && p->time_mult)
-            hz = (uint64_t)(((unsigned __int128)1000000000 << p->time_shift) / p->time_mult);
-        munmap(p, 4096);
-    }
-    close(fd);
-    return hz;
-}
-
-static uint64_t raw_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t measured_tsc_hz(void)
-{
-    uint64_t t0 = raw_ns(), c0 = __rdtsc(), t1, c1;
-    do {
-        t1 = raw_ns();
-        c1 = __rdtsc();
-    } while (t1 - t0 < 2000000); /* to some 50 ppm */
-    return (uint64_t)((unsigned __int128)(c1 - c0) * 1000000000u / (t1 - t0));
-}
-
-uint64_t host_tsc_hz(void)
-{
-    uint64_t hz = perf_tsc_hz();
-    return hz ? hz : measured_tsc_hz();
 }

@@ -58,7 +58,5 @@ void cpuid_identify(struct cpuid_model *m, struct cpuid_identity id);
 bool cpuid_has_feature(const struct cpuid_model *m, unsigned feature);
 /* The answer for one CPU: out = eax ebx ecx edx; dynamic bits (APIC id, OSXSAVE) filled in. */
 void cpuid_query(const struct x86_cpu *c, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-/* The host's (= the guest's) TSC frequency, measured or from CPUID. */
-uint64_t host_tsc_hz(void);
 
 #endif

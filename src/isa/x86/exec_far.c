@@ -19,9 +19,8 @@ static struct far_target far_operand(struct x86_cpu *c, const struct x86_op *op)
 {
     struct far_target t;
     if (op->flags & OP_MEM0) {
-        gva_t ea = op_ea(c, op, op->size + 2u, ACCESS_READ);
-        t.offset = load_n(c, ea, op->size);
-        t.sel = load_u16(c, ea + op->size);
+        t.offset = load_n(c, op_ea(c, op, op->size, ACCESS_READ), op->size);
+        t.sel = load_u16(c, op_ea_at(c, op, op->size, 2, ACCESS_READ));
     } else {
         t.offset = trunc_size(op->imm, op->size);
         t.sel = op->sel;
@@ -231,14 +230,15 @@ static void return_to(struct x86_cpu *c, const struct return_frame *f, u64 new_r
     unsigned cpl = f->cs & 3;
     check_return_cs(c, f->cs, &cs);
     bool to64 = x86_long_mode(c) && desc_l(&cs);
-    x86_check_rip(c, &cs, f->rip);
     if (!f->outer) {
+        x86_check_rip(c, &cs, f->rip);
         set_rsp(c, new_rsp);
         x86_desc_mark_accessed(c, &cs);
         x86_load_cs(c, f->cs, &cs, cpl, f->rip);
         return;
     }
     bool real_ss = check_return_ss(c, f->ss, cpl, to64, &ss);
+    x86_check_rip(c, &cs, f->rip); /* behind SS [SDM 2 RET, IRET] */
     x86_desc_mark_accessed(c, &cs);
     if (real_ss) {
         x86_desc_mark_accessed(c, &ss);

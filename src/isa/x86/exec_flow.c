@@ -173,12 +173,13 @@ EXEC_ANY(INTO, into);
 
 EXEC(bound)
 {
-    gva_t ea = op_ea(c, op, 2u * op->size, ACCESS_READ);
+    gva_t low = op_ea(c, op, op->size, ACCESS_READ);
     int64_t i = (int64_t)sext(get_reg(c, op->dst, op->size), op->size);
     /* One after the other: an index below the lower bound never touches the upper one. */
-    if (i < (int64_t)sext(load_n(c, ea, op->size), op->size))
+    if (i < (int64_t)sext(load_n(c, low, op->size), op->size))
         x86_raise(c, VEC_BR);
-    if (i > (int64_t)sext(load_n(c, ea + op->size, op->size), op->size))
+    gva_t high = op_ea_at(c, op, op->size, op->size, ACCESS_READ);
+    if (i > (int64_t)sext(load_n(c, high, op->size), op->size))
         x86_raise(c, VEC_BR);
     return op + 1;
 }

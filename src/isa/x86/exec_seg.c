@@ -1,6 +1,7 @@
 /*
  * Instructions on segment registers and descriptor tables.
  */
+#include "isa/x86/align.h"
 #include "isa/x86/mmu.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/stack.h"
@@ -57,9 +58,9 @@ EXEC_ANY(POP_SEG, pop_seg);
 
 static const struct x86_op *load_far(struct x86_cpu *c, const struct x86_op *op, unsigned seg)
 {
-    gva_t ea = op_ea(c, op, op->size + 2u, ACCESS_READ);
-    u64 offset = load_n(c, ea, op->size);
-    x86_load_data_seg(c, seg, load_u16(c, ea + op->size));
+    u64 offset = load_n(c, op_ea(c, op, op->size, ACCESS_READ), op->size);
+    u16 sel = load_u16(c, op_ea_at(c, op, op->size, 2, ACCESS_READ));
+    x86_load_data_seg(c, seg, sel);
     put_reg(c, op->dst, op->size, offset);
     return end_block(c, op);
 }
@@ -93,9 +94,8 @@ static void load_table(struct x86_cpu *c, const struct x86_op *op, u64 *base, u1
 {
     need_cpl0(c);
     unsigned size = is_long64(c) ? 8 : 4;
-    gva_t ea = op_ea(c, op, 2 + size, ACCESS_READ);
-    u16 lim = load_u16(c, ea);
-    u64 b = load_n(c, ea + 2, size);
+    u16 lim = load_u16(c, op_ea(c, op, 2, ACCESS_READ));
+    u64 b = load_n(c, op_ea_at(c, op, 2, size, ACCESS_READ), size);
     if (size == 4 && op->size == 2)
         b &= 0xffffff;
     if (size == 8 && !x86_canonical(b))
@@ -111,6 +111,7 @@ static void store_table(struct x86_cpu *c, const struct x86_op *op, u64 base, u1
     u8 image[10];
     memcpy(image, &limit, 2);
     memcpy(image + 2, &base, 8);
+    x86_align_check(c, ea, 4);
     c->slow->write(c, ea, image, 2 + size);
 }
 EXEC(lgdt)

@@ -1,6 +1,7 @@
 /*
  * The stack: PUSH POP PUSHA POPA PUSHF POPF ENTER LEAVE, LAHF SAHF and the flag bits one by one.
  */
+#include "isa/x86/align.h"
 #include "isa/x86/stack.h"
 #include "isa/x86/system.h"
 
@@ -102,6 +103,7 @@ EXEC(enter)
     /* The final stack pointer must be writable, or nothing happens [SDM 2 ENTER]. */
     u64 rsp = c->gpr[RSP] - depth - (u16)op->imm;
     gva_t probe = stack_linear(c, rsp, size, ACCESS_WRITE);
+    x86_align_check(c, probe, size);
     if (!tlb_write_ptr(c, probe, 1))
         c->slow->rmw_ptr(c, probe, 1);
     put_reg(c, X86_REG_OFF(RBP), size, frame);

@@ -128,7 +128,7 @@ EXEC(invpcid)
     need_cpl0(c);
     gva_t ea = op_ea(c, op, 16, ACCESS_READ);
     u64 type = get_reg(c, op->dst, is_long64(c) ? 8 : 4);
-    u64 pcid = load_u64(c, ea), va = load_u64(c, ea + 8);
+    u64 pcid = load_u64(c, ea), va = load_u64(c, va_add(c, ea, 8));
     if (type > 3 || (type < 2 && pcid > 0xfff) || (!(c->cr4 & CR4_PCIDE) && type < 2 && pcid))
         x86_raise_gp(c, 0);
     if (type == 0) {

@@ -4,6 +4,7 @@
  * linear address and leaves with a guest-physical one or a fault to raise.
  */
 #include "isa/x86/mmu.h"
+#include "isa/x86/align.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/trap.h"
 
@@ -234,6 +235,7 @@ void x86_mmu_update_ctx(struct x86_cpu *c)
 {
     bool smap = (c->cr4 & CR4_SMAP) && !(c->rflags & FL_AC);
     set_ctx(c, c->cpl == 3 ? X86_MMU_USER : smap ? X86_MMU_KERNEL : X86_MMU_KERNEL_AC);
+    x86_align_update(c);
 }
 
 /* SMAP holds for implicit accesses whatever AC says [SDM 3A 4.6.1]. A fault inside restores the

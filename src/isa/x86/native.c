@@ -228,14 +228,26 @@ static void requirements(struct native_thunk *t, const struct x86_insn *in)
         t->cr4_need = CR4_OSFXSR;
 }
 
+/* What user code must align where that is checked; nothing above 8 bytes, nor half floats. */
+static unsigned ac_align(const struct x86_insn *in, unsigned size)
+{
+    if (in->iclass == X86_I_VCVTPH2PS || in->iclass == X86_I_VCVTPS2PH)
+        return 1;
+    if (size == 10)
+        return 8;
+    return size == 2 || size == 4 || size == 8 ? size : 1;
+}
+
 static void describe(struct native_thunk *t, const struct native_form *f, const struct x86_insn *in)
 {
     memset(t, 0, sizeof(*t));
     requirements(t, in);
+    t->ac_align = 1;
     if (x86_is_mem(in)) {
         const struct x86_operand *m = &in->op[in->mem];
         t->mem_size = m->size <= 128 ? (uint8_t)m->size : 0;
         t->mem_access = m->access;
+        t->ac_align = (uint8_t)ac_align(in, m->size);
         if (in->desc->flags & X86_F_ALIGNED)
             t->align_mask = (uint8_t)(m->size - 1);
     }

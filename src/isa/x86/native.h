@@ -44,6 +44,7 @@ struct native_thunk {
     uint8_t mem_size;      /* bytes of the memory operand; 0: none, or the handler's matter */
     uint8_t mem_access;    /* enum x86_access */
     uint8_t align_mask;    /* these address bits must be zero, else #GP(0) */
+    uint8_t ac_align;      /* alignment whose lack raises #AC where that is checked; 1: none */
     uint8_t flags;         /* native_impl.h */
     uint8_t reg, rm, vvvv; /* register numbers, for handlers in C */
     uint8_t index, scale;  /* of a gather */

@@ -8,6 +8,7 @@
 
 #include "base/execmem.h"
 #include "isa/x86/access.h"
+#include "isa/x86/align.h"
 #include "isa/x86/native.h"
 #include "isa/x86/trap.h"
 
@@ -110,7 +111,7 @@ static inline void native_check_align(struct x86_cpu *c, const struct native_thu
         x86_raise_gp(c, 0);
 }
 
-/* The memory operand's bytes for reading, wherever they are. */
+/* Bytes for reading, wherever they are. */
 static inline void *native_load(struct x86_cpu *c, gva_t ea, unsigned size)
 {
     void *p = tlb_read_ptr(c, ea, size);
@@ -127,6 +128,24 @@ static inline void native_store(struct x86_cpu *c, gva_t ea, const void *buf, un
         memcpy(p, buf, size);
     else
         c->slow->write(c, ea, buf, size);
+}
+
+/* The thunk's memory operand, the same way. */
+static inline void *native_operand(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    void *p = tlb_read_ptr(c, ea, t->mem_size);
+    if (likely(p != NULL))
+        return p;
+    x86_align_check(c, ea, t->ac_align);
+    c->slow->read(c, ea, c->native->bounce, t->mem_size);
+    return c->native->bounce;
+}
+
+static inline void native_put_operand(struct x86_cpu *c, const struct native_thunk *t, gva_t ea,
+                                      const void *buf)
+{
+    x86_align_check(c, ea, t->ac_align);
+    native_store(c, ea, buf, t->mem_size);
 }
 
 /* Fields of the guest's XSAVE image. */

@@ -39,7 +39,7 @@ static void run_load(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
 {
     native_check(c, t);
     native_check_align(c, t, ea);
-    call(c, t, native_load(c, ea, t->mem_size));
+    call(c, t, native_operand(c, t, ea));
 }
 
 static void run_store(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
@@ -51,6 +51,7 @@ static void run_store(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
         call(c, t, p);
         return;
     }
+    x86_align_check(c, ea, t->ac_align);
     call(c, t, c->native->bounce);
     c->slow->write(c, ea, c->native->bounce, t->mem_size);
 }
@@ -181,7 +182,7 @@ static void run_fp_load(struct x86_cpu *c, const struct native_thunk *t, gva_t e
 {
     native_check(c, t);
     native_check_align(c, t, ea);
-    call_fp(c, t, native_load(c, ea, t->mem_size));
+    call_fp(c, t, native_operand(c, t, ea));
 }
 
 /* VCVTPS2PH to memory: MXCSR changes only if the store succeeds. */
@@ -194,7 +195,7 @@ static void run_fp_store(struct x86_cpu *c, const struct native_thunk *t, gva_t 
     call_fp(c, t, c->native->bounce);
     after = xs_mxcsr(c);
     xs_set_mxcsr(c, before);
-    native_store(c, ea, c->native->bounce, t->mem_size);
+    native_put_operand(c, t, ea, c->native->bounce);
     xs_set_mxcsr(c, after);
 }
 

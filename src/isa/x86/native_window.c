@@ -306,11 +306,11 @@ void native_run_window(struct x86_cpu *c, const struct native_thunk *t, gva_t ea
     }
     bool store = t->mem_access & X86_W;
     if (t->mem_size)
-        mem = store ? c->native->bounce : native_load(c, ea, t->mem_size);
+        mem = store ? c->native->bounce : native_operand(c, t, ea);
     clear_foreign_flags(c);
     uint16_t fsw = ((window_fn *)t->window)(c, mem);
     if (store)
-        native_store(c, ea, mem, t->mem_size);
+        native_put_operand(c, t, ea, mem);
     commit(c, t, fsw);
 }
 

@@ -131,13 +131,13 @@ void native_run_x87(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
     x87_check_pending(c);
     if (t->mem_size) {
         native_check_align(c, t, ea);
-        mem = t->mem_access & X86_W ? c->native->bounce : native_load(c, ea, t->mem_size);
+        mem = t->mem_access & X86_W ? c->native->bounce : native_operand(c, t, ea);
     }
     execute(c, t, mem);
     if (mem && (t->mem_access & X86_W) && stored(c)) {
         if (t->flags & NT_MMX)
             x87_set_top(c, 0); /* even if the store faults */
-        native_store(c, ea, mem, t->mem_size);
+        native_put_operand(c, t, ea, mem);
     }
     commit(c, t, mem);
 }

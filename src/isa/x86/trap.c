@@ -44,9 +44,12 @@ void x86_update_mode(struct x86_cpu *c)
     else
         c->code_mode = cs->attr & ATTR_DB ? 32 : 16;
     /* Protection and virtual-8086 mode decide which instructions exist, CPL which pages execute. */
-    c->exec_ctx = c->code_mode | (uint32_t)(c->cr0 & CR0_PE) << 8 |
-                  (c->rflags & FL_VM ? 1u << 9 : 0) | (c->cpl == 3 ? 1u << 10 : 0);
     x86_mmu_update_ctx(c);
+    c->exec_ctx = c->code_mode;
+    c->exec_ctx |= c->cr0 & CR0_PE ? X86_CTX_PE : 0;
+    c->exec_ctx |= c->rflags & FL_VM ? X86_CTX_VM : 0;
+    c->exec_ctx |= c->cpl == 3 ? X86_CTX_USER : 0;
+    c->exec_ctx |= c->align.on ? X86_CTX_ALIGN : 0;
 }
 
 static _Noreturn void unwind(struct x86_cpu *c)

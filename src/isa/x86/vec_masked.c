@@ -56,7 +56,7 @@ HANDLER(run_vmaskmov_load)
     vec_get(c, t->vvvv, mask);
     for (unsigned i = 0; i < t->len / size; i++)
         if (enabled(mask, i, size))
-            memcpy(v + i * size, native_load(c, ea + i * size, size), size);
+            memcpy(v + i * size, native_load(c, va_add(c, ea, i * size), size), size);
     vec_put(c, t->reg, v);
 }
 
@@ -74,12 +74,12 @@ static void store_enabled(struct x86_cpu *c, gva_t ea, const uint8_t *v, const u
             last = (int)i;
     if (last < 0)
         return;
-    gva_t end = ea + (unsigned)last * size + size - 1;
+    gva_t end = va_add(c, ea, (unsigned)last * size + size - 1);
     if ((ea ^ end) & GUEST_PAGE_MASK)
         c->slow->rmw_ptr(c, end, 1);
     for (unsigned i = 0; i < n; i++)
         if (enabled(mask, i, size))
-            native_store(c, ea + i * size, v + i * size, size);
+            native_store(c, va_add(c, ea, i * size), v + i * size, size);
 }
 
 HANDLER(run_vmaskmov_store)
@@ -108,9 +108,10 @@ static gva_t rdi_operand(struct x86_cpu *c, unsigned size)
 
 HANDLER(run_maskmovdqu)
 {
-    (void)ea;
     native_check(c, t);
-    store_enabled(c, rdi_operand(c, 16), vec_half(c, t->reg, 0), vec_half(c, t->rm, 0), 16, 1);
+    ea = rdi_operand(c, 16);
+    x86_align_check(c, ea, 8);
+    store_enabled(c, ea, vec_half(c, t->reg, 0), vec_half(c, t->rm, 0), 16, 1);
 }
 
 /* With TOP = 0. */
@@ -121,11 +122,12 @@ static const uint8_t *mmx_reg(const struct x86_cpu *c, unsigned reg)
 
 HANDLER(run_maskmovq)
 {
-    (void)ea;
     native_check(c, t);
     x87_check_pending(c);
     x87_enter_mmx(c); /* a fault of the store does not undo it */
-    store_enabled(c, rdi_operand(c, 8), mmx_reg(c, t->reg), mmx_reg(c, t->rm), 8, 1);
+    ea = rdi_operand(c, 8);
+    x86_align_check(c, ea, 8);
+    store_enabled(c, ea, mmx_reg(c, t->reg), mmx_reg(c, t->rm), 8, 1);
 }
 
 /* Gathers: 90 VPGATHERDx, 91 VPGATHERQx, 92 VGATHERDPx, 93 VGATHERQPx; W: 8-byte elements. */

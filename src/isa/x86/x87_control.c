@@ -131,9 +131,16 @@ static enum x87_layout layout_of(const struct x86_cpu *c, const struct native_th
     return real ? X87_REAL32 : X87_PROT32;
 }
 
+/* Environments and images are made of doublewords, or words with 16-bit operands. */
+static void check_image(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    x86_align_check(c, ea, t->opsize == 2 ? 2 : 4);
+}
+
 HANDLER(run_fnstenv)
 {
     native_check(c, t);
+    check_image(c, t, ea);
     c->slow->write(c, ea, c->native->bounce, x87_env_store(c, layout_of(c, t), c->native->bounce));
     xs_set_fcw(c, xs_fcw(c) | FCW_MASKS);
     xs_set_fsw(c, x87_summary(xs_fcw(c), xs_fsw(c)));
@@ -144,6 +151,7 @@ HANDLER(run_fldenv)
     enum x87_layout layout = layout_of(c, t);
     native_check(c, t);
     x87_check_pending(c);
+    check_image(c, t, ea);
     c->slow->read(c, ea, c->native->bounce, x87_env_size(layout));
     x87_env_load(c, layout, c->native->bounce);
 }
@@ -153,6 +161,7 @@ HANDLER(run_fnsave)
     uint8_t *p = c->native->bounce;
 
     native_check(c, t);
+    check_image(c, t, ea);
     unsigned n = x87_env_store(c, layout_of(c, t), p);
     for (unsigned i = 0; i < 8; i++)
         memcpy(p + n + 10 * i, c->xsave + XS_ST + 16 * i, 10);
@@ -168,6 +177,7 @@ HANDLER(run_frstor)
 
     native_check(c, t);
     x87_check_pending(c);
+    check_image(c, t, ea);
     c->slow->read(c, ea, c->native->bounce, n + FSAVE_REGS);
     x87_env_load(c, layout, p);
     for (unsigned i = 0; i < 8; i++)

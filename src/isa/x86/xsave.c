@@ -61,18 +61,18 @@ static void save_x87(struct x86_cpu *c, gva_t ea, bool wide)
     uint8_t head[XS_MXCSR];
     x87_image(c, wide, head);
     c->slow->write(c, ea, head, sizeof(head));
-    c->slow->write(c, ea + XS_ST, c->xsave + XS_ST, XS_XMM - XS_ST);
+    c->slow->write(c, va_add(c, ea, XS_ST), c->xsave + XS_ST, XS_XMM - XS_ST);
 }
 
 static void save_mxcsr(struct x86_cpu *c, gva_t ea)
 {
     uint32_t v[2] = {xs_mxcsr(c), c->native->mxcsr_mask};
-    c->slow->write(c, ea + XS_MXCSR, v, sizeof(v));
+    c->slow->write(c, va_add(c, ea, XS_MXCSR), v, sizeof(v));
 }
 
 static void save_part(struct x86_cpu *c, gva_t ea, unsigned off, unsigned len)
 {
-    c->slow->write(c, ea + off, c->xsave + off, len);
+    c->slow->write(c, va_add(c, ea, off), c->xsave + off, len);
 }
 
 static uint64_t canonical(uint64_t va)
@@ -107,17 +107,24 @@ static unsigned half_unless_64(const struct x86_cpu *c, unsigned bytes)
     return c->code_mode == 64 ? bytes : bytes / 2;
 }
 
+/* #AC looks at doublewords only, #GP at the whole alignment [SDM 2A FXSAVE]. */
+static void check_image(struct x86_cpu *c, const struct native_thunk *t, gva_t ea)
+{
+    x86_align_check(c, ea, 4);
+    native_check_align(c, t, ea);
+}
+
 HANDLER(run_fxsave)
 {
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     uint8_t img[XS_XMM + XS_XMM_SIZE];
     memcpy(img, c->xsave, sizeof(img));
     x87_image(c, t->opsize == 8, img);
     memcpy(img + XS_MXCSR_MASK, &c->native->mxcsr_mask, 4);
     /* All 512 bytes must be writable, though the last 96 are left alone. */
-    if ((ea ^ (ea + FX_SIZE - 1)) & GUEST_PAGE_MASK)
-        c->slow->rmw_ptr(c, ea + FX_SIZE - 1, 1);
+    if ((ea ^ va_add(c, ea, FX_SIZE - 1)) & GUEST_PAGE_MASK)
+        c->slow->rmw_ptr(c, va_add(c, ea, FX_SIZE - 1), 1);
     /* Without CR4.OSFXSR neither XMM registers nor MXCSR need be saved; they are. */
     c->slow->write(c, ea, img, XS_XMM + half_unless_64(c, XS_XMM_SIZE));
 }
@@ -128,7 +135,7 @@ HANDLER(run_fxrstor)
     uint32_t mxcsr;
 
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     c->slow->read(c, ea, img, sizeof(img));
     memcpy(&mxcsr, img + XS_MXCSR, 4);
     check_mxcsr(c, mxcsr);
@@ -149,10 +156,10 @@ static void xsave_standard(struct x86_cpu *c, const struct native_thunk *t, gva_
     uint64_t want = rfbm(c), used = in_use(c), write = opt ? want & used : want, bv;
 
     native_check(c, t);
-    native_check_align(c, t, ea);
-    c->slow->read(c, ea + XS_XSTATE_BV, &bv, sizeof(bv));
+    check_image(c, t, ea);
+    c->slow->read(c, va_add(c, ea, XS_XSTATE_BV), &bv, sizeof(bv));
     bv = (bv & ~want) | (want & used);
-    c->slow->write(c, ea + XS_XSTATE_BV, &bv, sizeof(bv));
+    c->slow->write(c, va_add(c, ea, XS_XSTATE_BV), &bv, sizeof(bv));
     if (write & XCR0_X87)
         save_x87(c, ea, t->opsize == 8);
     if (want & (XCR0_SSE | XCR0_AVX))
@@ -178,12 +185,12 @@ HANDLER(run_xsavec)
     uint64_t want = rfbm(c), head[2];
 
     native_check(c, t);
-    native_check_align(c, t, ea);
+    check_image(c, t, ea);
     head[0] = want & in_use(c);
     if (xs_mxcsr(c) != MXCSR_DEFAULT)
         head[0] |= want & XCR0_SSE;
     head[1] = want | XCOMP_COMPACT;
-    c->slow->write(c, ea + XS_HEADER, head, sizeof(head));
+    c->slow->write(c, va_add(c, ea, XS_HEADER), head, sizeof(head));
     if (head[0] & XCR0_X87)
         save_x87(c, ea, t->opsize == 8);
     if (head[0] & XCR0_SSE) {
@@ -219,17 +226,17 @@ struct restore {
 static void restore_read(struct x86_cpu *c, struct restore *r, gva_t ea)
 {
     if (r->mxcsr_load) {
-        c->slow->read(c, ea + XS_MXCSR, &r->mxcsr, sizeof(r->mxcsr));
+        c->slow->read(c, va_add(c, ea, XS_MXCSR), &r->mxcsr, sizeof(r->mxcsr));
         check_mxcsr(c, r->mxcsr);
     }
     if (r->load & XCR0_X87) {
         c->slow->read(c, ea, r->x87, sizeof(r->x87));
-        c->slow->read(c, ea + XS_ST, r->st, sizeof(r->st));
+        c->slow->read(c, va_add(c, ea, XS_ST), r->st, sizeof(r->st));
     }
     if (r->load & XCR0_SSE)
-        c->slow->read(c, ea + XS_XMM, r->xmm, sizeof(r->xmm));
+        c->slow->read(c, va_add(c, ea, XS_XMM), r->xmm, sizeof(r->xmm));
     if (r->load & XCR0_AVX)
-        c->slow->read(c, ea + XS_YMMH, r->ymmh, sizeof(r->ymmh));
+        c->slow->read(c, va_add(c, ea, XS_YMMH), r->ymmh, sizeof(r->ymmh));
 }
 
 static void restore_commit(struct x86_cpu *c, struct restore *r, bool wide)
@@ -256,8 +263,8 @@ HANDLER(run_xrstor)
     uint64_t head[8], want = rfbm(c);
 
     native_check(c, t);
-    native_check_align(c, t, ea);
-    c->slow->read(c, ea + XS_HEADER, head, sizeof(head));
+    check_image(c, t, ea);
+    c->slow->read(c, va_add(c, ea, XS_HEADER), head, sizeof(head));
     check_header(c, head);
     r.load = want & head[0];
     r.init = want & ~head[0];

@@ -13,6 +13,7 @@
 #include "engine/kvm/kvm.h"
 #include "isa/x86/cpu.h"
 #include "isa/x86/debug.h"
+#include "isa/x86/host_tsc.h"
 #include "isa/x86/native.h"
 #include "isa/x86/seg.h"
 #include "isa/x86/system.h"

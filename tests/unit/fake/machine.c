@@ -125,7 +125,8 @@ struct irq_line fake_irq(struct fake_line *l)
 void fake_reset(struct dev *d)
 {
     pthread_mutex_lock(&d->lock);
-    d->cls->reset(d);
+    if (d->cls->reset)
+        d->cls->reset(d);
     pthread_mutex_unlock(&d->lock);
 }
 

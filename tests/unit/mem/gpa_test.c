@@ -188,10 +188,10 @@ static void *decoder(void *opaque)
 {
     struct race *r = opaque;
     const struct mem_slot *s = guest_mem_slot(r->m, 3 * PAGE);
-    while (!atomic_load(&r->stop)) {
+    do { /* at least once, however late this thread starts */
         r->gen = guest_mem_code_mark(r->m, s, 3 * PAGE);
         assert_int_equal(gpa_load(r->m, 3 * PAGE, 8, &r->decoded), 0);
-    }
+    } while (!atomic_load(&r->stop));
     return NULL;
 }
 

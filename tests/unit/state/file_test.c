@@ -139,33 +139,71 @@ static int load(struct machine *v, int fd, struct error *err)
     return rc;
 }
 
-static void round_trip(void **state)
+/* A file with one page of RAM; *size and the returned bytes. */
+static uint8_t *small_file(size_t *size)
 {
-    (void)state;
-    struct machine a, b;
-    struct error e = {""};
-    uint8_t junk[PAGE];
+    struct machine a;
+    uint8_t one = 1;
     int fd = memfd_create("file", MFD_CLOEXEC);
     machine_init(&a);
-    machine_fill(&a);
-    assert_int_equal(save(&a, fd, &e), 0);
-    off_t size = lseek(fd, 0, SEEK_CUR);
+    assert_int_equal(gpa_write(&a.mem, 5 * PAGE, &one, 1), 0);
+    assert_int_equal(save(&a, fd, NULL), 0);
+    *size = (size_t)lseek(fd, 0, SEEK_CUR);
+    uint8_t *p = malloc(*size);
+    assert_int_equal(pread(fd, p, *size, 0), *size);
+    guest_mem_destroy(&a.mem);
+    close(fd);
+    return p;
+}
+
+/* Two machines, one to save and one to load, a file between them, and a small one as bytes. */
+struct fixture {
+    struct machine a, b;
+    int fd;
+    uint8_t *file;
+    size_t size;
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    machine_init(&f.a);
+    machine_init(&f.b);
+    f.fd = memfd_create("file", MFD_CLOEXEC);
+    f.file = small_file(&f.size);
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    guest_mem_destroy(&f->a.mem);
+    guest_mem_destroy(&f->b.mem);
+    free(f->file);
+    return close(f->fd);
+}
+
+static void round_trip(void **state)
+{
+    struct fixture *f = *state;
+    struct error e = {""};
+    uint8_t junk[PAGE];
+    machine_fill(&f->a);
+    assert_int_equal(save(&f->a, f->fd, &e), 0);
+    off_t size = lseek(f->fd, 0, SEEK_CUR);
     /* A third of the pages that were written is noise, the rest costs next to nothing. */
     assert_in_range(size, 1200 / 3 * PAGE, 1200 / 3 * PAGE + 200000);
-    assert_true(a.reports > 4);
+    assert_true(f->a.reports > 4);
 
-    machine_init(&b);
     memset(junk, 0xee, sizeof(junk));
-    assert_int_equal(gpa_write(&b.mem, 2 * PAGE, junk, PAGE), 0);   /* zero in the file */
-    assert_int_equal(gpa_write(&b.mem, 500 * PAGE, junk, PAGE), 0); /* not in the file */
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    assert_int_equal(load(&b, fd, &e), 0);
-    expect_same(&a, &b);
-    assert_int_equal(b.loaded, 2);
-    assert_true(b.realtime > UINT64_C(1600000000) * 1000000000);
-    guest_mem_destroy(&a.mem);
-    guest_mem_destroy(&b.mem);
-    close(fd);
+    assert_int_equal(gpa_write(&f->b.mem, 2 * PAGE, junk, PAGE), 0);   /* zero in the file */
+    assert_int_equal(gpa_write(&f->b.mem, 500 * PAGE, junk, PAGE), 0); /* not in the file */
+    assert_int_equal(lseek(f->fd, 0, SEEK_SET), 0);
+    assert_int_equal(load(&f->b, f->fd, &e), 0);
+    expect_same(&f->a, &f->b);
+    assert_int_equal(f->b.loaded, 2);
+    assert_true(f->b.realtime > UINT64_C(1600000000) * 1000000000);
 }
 
 struct sender {
@@ -183,35 +221,27 @@ static void *send_state(void *opaque)
 
 static void through_a_pipe(void **state)
 {
-    (void)state;
-    struct machine a, b;
+    struct fixture *f = *state;
     int p[2];
     pthread_t t;
-    machine_init(&a);
-    machine_fill(&a);
-    machine_init(&b);
+    machine_fill(&f->a);
     assert_int_equal(pipe(p), 0);
-    struct sender s = {.v = &a, .fd = p[1]};
+    struct sender s = {.v = &f->a, .fd = p[1]};
     pthread_create(&t, NULL, send_state, &s);
-    assert_int_equal(load(&b, p[0], NULL), 0);
+    assert_int_equal(load(&f->b, p[0], NULL), 0);
     pthread_join(t, NULL);
     assert_int_equal(s.rc, 0);
-    expect_same(&a, &b);
+    expect_same(&f->a, &f->b);
     close(p[0]);
-    guest_mem_destroy(&a.mem);
-    guest_mem_destroy(&b.mem);
 }
 
 static void saving_does_not_grow_the_machine(void **state)
 {
-    (void)state;
-    struct machine a;
+    struct fixture *f = *state;
     uint64_t count;
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    machine_init(&a);
-    assert_int_equal(save(&a, fd, NULL), 0);
-    assert_int_equal(guest_mem_next_used(&a.mem, &a.mem.slots[0], 0, &count), 3000);
-    guest_mem_destroy(&a.mem);
+    assert_int_equal(save(&f->a, fd, NULL), 0);
+    assert_int_equal(guest_mem_next_used(&f->a.mem, &f->a.mem.slots[0], 0, &count), 3000);
     close(fd);
 }
 
@@ -237,81 +267,46 @@ static void expect_refused(struct machine *v, const void *data, size_t len, cons
     close(fd);
 }
 
-/* A file with one page of RAM; *size and the returned bytes. */
-static uint8_t *small_file(size_t *size)
-{
-    struct machine a;
-    uint8_t one = 1;
-    int fd = memfd_create("file", MFD_CLOEXEC);
-    machine_init(&a);
-    assert_int_equal(gpa_write(&a.mem, 5 * PAGE, &one, 1), 0);
-    assert_int_equal(save(&a, fd, NULL), 0);
-    *size = (size_t)lseek(fd, 0, SEEK_CUR);
-    uint8_t *p = malloc(*size);
-    assert_int_equal(pread(fd, p, *size, 0), *size);
-    guest_mem_destroy(&a.mem);
-    close(fd);
-    return p;
-}
-
 static void foreign_files(void **state)
 {
-    (void)state;
-    struct machine v;
-    machine_init(&v);
-    expect_refused(&v, "", 0, "this is not a saved machine");
-    expect_refused(&v,
+    struct fixture *f = *state;
+    expect_refused(&f->b, "", 0, "this is not a saved machine");
+    expect_refused(&f->b,
                    "\x7f"
                    "ELF",
                    4, "this is not a saved machine");
-    expect_refused(&v, "#!/bin/sh\nexit 0\n", 17, "this is not a saved machine");
-    expect_refused(&v, STATE_MAGIC, 8, "the state file is cut off: it ends too early");
-    guest_mem_destroy(&v.mem);
+    expect_refused(&f->b, "#!/bin/sh\nexit 0\n", 17, "this is not a saved machine");
+    expect_refused(&f->b, STATE_MAGIC, 8, "the state file is cut off: it ends too early");
 }
 
 static void other_version(void **state)
 {
-    (void)state;
-    struct machine v;
-    size_t size;
-    uint8_t *p = small_file(&size);
-    machine_init(&v);
+    struct fixture *f = *state;
+    uint8_t *p = f->file;
     le_store32(p + 8, 9);
-    expect_refused(&v, p, size, "the state file is damaged (checksum of the file header)");
+    expect_refused(&f->b, p, f->size, "the state file is damaged (checksum of the file header)");
     le_store32(p + 12, (uint32_t)crc32_z(0, p, 12));
-    expect_refused(&v, p, size,
+    expect_refused(&f->b, p, f->size,
                    "the state file has format version 9, this program reads version 1");
-    guest_mem_destroy(&v.mem);
-    free(p);
 }
 
 static void every_truncation(void **state)
 {
-    (void)state;
-    struct machine v;
-    size_t size;
-    uint8_t *p = small_file(&size);
-    machine_init(&v);
-    for (size_t n = 8; n < size; n++)
-        expect_refused(&v, p, n, "the state file is cut off: it ends too early");
-    guest_mem_destroy(&v.mem);
-    free(p);
+    struct fixture *f = *state;
+    uint8_t *p = f->file;
+    for (size_t n = 8; n < f->size; n++)
+        expect_refused(&f->b, p, n, "the state file is cut off: it ends too early");
 }
 
 static void every_flipped_byte(void **state)
 {
-    (void)state;
-    struct machine v;
-    size_t size;
-    uint8_t *p = small_file(&size);
-    machine_init(&v);
-    for (size_t n = 0; n < size; n++) {
+    struct fixture *f = *state;
+    uint8_t *p = f->file;
+    for (size_t n = 0; n < f->size; n++) {
         p[n] ^= 0x10;
-        expect_refused(&v, p, size, NULL);
+        expect_refused(&f->b, p, f->size, NULL);
         p[n] ^= 0x10;
     }
-    guest_mem_destroy(&v.mem);
-    free(p);
 }
 
 /* Where record `n` starts. */
@@ -334,7 +329,7 @@ static void rechecksum(uint8_t *record)
  * they guard is looked at. */
 static void well_signed_nonsense(void **state)
 {
-    (void)state;
+    struct fixture *f = *state;
     static const struct {
         unsigned record, offset;
         uint32_t value;
@@ -364,11 +359,9 @@ static void well_signed_nonsense(void **state)
         {6, 24, 5, "the state file is damaged (end marker)"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct machine v;
         size_t size;
         uint8_t *p = small_file(&size);
         uint8_t *record = p + record_at(p, cases[i].record);
-        machine_init(&v);
         if (cases[i].record == 3)
             memcpy(memmem(record, 100, "\4chip\1", 6), "\4ship", 5);
         else
@@ -377,101 +370,80 @@ static void well_signed_nonsense(void **state)
             rechecksum(record);
         else
             le_store32(record + 20, (uint32_t)crc32_z(0, record, 20));
-        expect_refused(&v, p, size, cases[i].sentence);
-        guest_mem_destroy(&v.mem);
+        expect_refused(&f->b, p, size, cases[i].sentence);
         free(p);
     }
 }
 
 static void missing_parts(void **state)
 {
-    (void)state;
-    struct machine v;
+    struct fixture *f = *state;
     struct state_out *o;
     struct error e;
-    machine_init(&v);
-    int fd = memfd_create("file", MFD_CLOEXEC);
-    assert_int_equal(state_out_open(&o, fd, CONFIG, NULL), 0);
+    assert_int_equal(state_out_open(&o, f->fd, CONFIG, NULL), 0);
     assert_int_equal(state_out_clock(o, 1, NULL), 0);
     assert_int_equal(state_out_finish(o, NULL), 0);
     state_out_close(o);
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    assert_int_equal(load(&v, fd, &e), -EINVAL);
+    assert_int_equal(lseek(f->fd, 0, SEEK_SET), 0);
+    assert_int_equal(load(&f->b, f->fd, &e), -EINVAL);
     assert_string_equal(e.text, "the state file is damaged (parts are missing)");
-    guest_mem_destroy(&v.mem);
-    close(fd);
 }
 
 static void unknown_device(void **state)
 {
-    (void)state;
-    struct machine v;
+    struct fixture *f = *state;
     struct state_out *o;
     struct error e;
-    machine_init(&v);
-    int fd = memfd_create("file", MFD_CLOEXEC);
-    assert_int_equal(state_out_open(&o, fd, CONFIG, NULL), 0);
-    assert_int_equal(state_out_section(o, "floppy0", &chip_state, &v.chips[0], NULL), 0);
+    assert_int_equal(state_out_open(&o, f->fd, CONFIG, NULL), 0);
+    assert_int_equal(state_out_section(o, "floppy0", &chip_state, &f->b.chips[0], NULL), 0);
     state_out_close(o);
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    assert_int_equal(load(&v, fd, &e), -EINVAL);
+    assert_int_equal(lseek(f->fd, 0, SEEK_SET), 0);
+    assert_int_equal(load(&f->b, f->fd, &e), -EINVAL);
     assert_string_equal(e.text, "saved state of 'floppy0': no such device");
-    guest_mem_destroy(&v.mem);
-    close(fd);
 }
 
 static void cancelled(void **state)
 {
-    (void)state;
-    struct machine a, b;
+    struct fixture *f = *state;
     struct error e;
-    int fd = memfd_create("file", MFD_CLOEXEC);
-    machine_init(&a);
-    machine_fill(&a);
-    a.cancel_after = 2;
-    assert_int_equal(save(&a, fd, &e), -ECANCELED);
+    machine_fill(&f->a);
+    f->a.cancel_after = 2;
+    assert_int_equal(save(&f->a, f->fd, &e), -ECANCELED);
     assert_string_equal(e.text, "saving was cancelled");
-    assert_int_equal(ftruncate(fd, 0), 0);
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    a.cancel_after = UINT32_MAX;
-    assert_int_equal(save(&a, fd, &e), 0);
-    machine_init(&b);
-    b.cancel_after = 1;
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    assert_int_equal(load(&b, fd, &e), -ECANCELED);
-    guest_mem_destroy(&a.mem);
-    guest_mem_destroy(&b.mem);
-    close(fd);
+    assert_int_equal(ftruncate(f->fd, 0), 0);
+    assert_int_equal(lseek(f->fd, 0, SEEK_SET), 0);
+    f->a.cancel_after = UINT32_MAX;
+    assert_int_equal(save(&f->a, f->fd, &e), 0);
+    f->b.cancel_after = 1;
+    assert_int_equal(lseek(f->fd, 0, SEEK_SET), 0);
+    assert_int_equal(load(&f->b, f->fd, &e), -ECANCELED);
 }
 
 static void disk_full(void **state)
 {
-    (void)state;
-    struct machine a;
+    struct fixture *f = *state;
     struct error e;
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
-    machine_init(&a);
-    assert_int_equal(save(&a, fd, &e), -ENOSPC);
+    assert_int_equal(save(&f->a, fd, &e), -ENOSPC);
     assert_string_equal(e.text, "cannot write the machine's state: No space left on device");
-    guest_mem_destroy(&a.mem);
     close(fd);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(through_a_pipe),
-        cmocka_unit_test(saving_does_not_grow_the_machine),
-        cmocka_unit_test(foreign_files),
-        cmocka_unit_test(other_version),
-        cmocka_unit_test(every_truncation),
-        cmocka_unit_test(every_flipped_byte),
-        cmocka_unit_test(well_signed_nonsense),
-        cmocka_unit_test(missing_parts),
-        cmocka_unit_test(unknown_device),
-        cmocka_unit_test(cancelled),
-        cmocka_unit_test(disk_full),
+        cmocka_unit_test_setup_teardown(round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(through_a_pipe, setup, teardown),
+        cmocka_unit_test_setup_teardown(saving_does_not_grow_the_machine, setup, teardown),
+        cmocka_unit_test_setup_teardown(foreign_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_version, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_truncation, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_flipped_byte, setup, teardown),
+        cmocka_unit_test_setup_teardown(well_signed_nonsense, setup, teardown),
+        cmocka_unit_test_setup_teardown(missing_parts, setup, teardown),
+        cmocka_unit_test_setup_teardown(unknown_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(disk_full, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

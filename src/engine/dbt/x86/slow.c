@@ -24,7 +24,8 @@ void dbt_save_x87(struct dbt_vcpu *d)
 
 bool dbt_can_translate(const struct x86_cpu *c)
 {
-    return c->code_mode == 64 && !(c->watching & X86_WATCH_DATA) && !(c->rflags & FL_TF);
+    return c->code_mode == 64 && !c->align.on && !(c->watching & X86_WATCH_DATA) &&
+           !(c->rflags & FL_TF);
 }
 
 /* Host state that follows struct x86_cpu, before translated code goes on. */

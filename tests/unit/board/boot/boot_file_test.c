@@ -8,22 +8,7 @@
 
 #include "board/boot/boot_file.h"
 
-static struct fixture f;
 static const struct boot_ram ram = {&f.mem, false};
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&f);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
-    return 0;
-}
 
 static void assert_not_opened(const char *path, int rc, const char *words)
 {
@@ -138,12 +123,12 @@ static void refuses_places_outside_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(refuses_what_is_not_a_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(refuses_a_huge_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(reads_within_bounds_only, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_file_that_shrinks_is_reported, setup, teardown),
-        cmocka_unit_test_setup_teardown(loads_files_and_buffers_alike, setup, teardown),
-        cmocka_unit_test_setup_teardown(refuses_places_outside_memory, setup, teardown),
+        test_with_fixture(refuses_what_is_not_a_file),
+        test_with_fixture(refuses_a_huge_file),
+        test_with_fixture(reads_within_bounds_only),
+        test_with_fixture(a_file_that_shrinks_is_reported),
+        test_with_fixture(loads_files_and_buffers_alike),
+        test_with_fixture(refuses_places_outside_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,22 +3,7 @@
 
 #include <errno.h>
 
-static struct fixture f;
 static uint8_t file[8192];
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&f);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
-    return 0;
-}
 
 static void bad_kernels_are_refused(void **state)
 {
@@ -70,9 +55,9 @@ static void elf_without_a_protocol_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bad_kernels_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(vmlinux_is_entered_in_long_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown(elf_without_a_protocol_is_refused, setup, teardown),
+        test_with_fixture(bad_kernels_are_refused),
+        test_with_fixture(vmlinux_is_entered_in_long_mode),
+        test_with_fixture(elf_without_a_protocol_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,6 @@
 
 enum { SETUP = 5 * 512, PAYLOAD_AT = 0x400, PREF = 16 << 20 };
 
-static struct fixture f;
 static uint8_t file[32768], vmlinux[8192];
 static size_t file_len;
 
@@ -50,16 +49,8 @@ static void make_bzimage(void)
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_init(&f);
+    setup_fixture(state);
     make_bzimage();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
     return 0;
 }
 
@@ -226,15 +217,17 @@ static void an_initrd_stays_below_its_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(unpacks_on_the_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(leaves_unpacking_to_the_guest, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_compression_is_left_to_the_guest, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_32_bit_kernel_starts_in_protected_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_command_line_and_no_initrd, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_headers_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_payloads_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_initrd_stays_below_its_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(unpacks_on_the_host, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(leaves_unpacking_to_the_guest, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(unknown_compression_is_left_to_the_guest, setup,
+                                        teardown_fixture),
+        cmocka_unit_test_setup_teardown(a_32_bit_kernel_starts_in_protected_mode, setup,
+                                        teardown_fixture),
+        cmocka_unit_test_setup_teardown(no_command_line_and_no_initrd, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(bad_headers_are_refused, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(bad_payloads_are_refused, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(an_initrd_stays_below_its_limit, setup, teardown_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,25 +5,16 @@
 #include "board/boot/cpu_entry.h"
 #include "isa/x86/regs.h"
 
-static struct fixture f;
 static struct load l;
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_init(&f);
+    setup_fixture(state);
     memset(&l, 0, sizeof(l));
     l.ram.mem = &f.mem;
     l.in = &f.in;
     l.out = &f.entry;
     place_init(&l.place, &f.map);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
     return 0;
 }
 
@@ -93,8 +84,8 @@ static void long_mode(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(protected_mode, setup, teardown),
-        cmocka_unit_test_setup_teardown(long_mode, setup, teardown),
+        cmocka_unit_test_setup_teardown(protected_mode, setup, teardown_fixture),
+        cmocka_unit_test_setup_teardown(long_mode, setup, teardown_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,22 +5,7 @@
 
 #include "board/boot/elf.h"
 
-static struct fixture f;
 static uint8_t file[8192];
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&f);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
-    return 0;
-}
 
 static struct elf_file plain(bool is64)
 {
@@ -218,14 +203,14 @@ static void damaged_notes_are_ignored(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(loads_both_classes, setup, teardown),
-        cmocka_unit_test_setup_teardown(every_truncation_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(hostile_segments_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(odd_headers_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(overlapping_segments_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(entry_may_be_virtual, setup, teardown),
-        cmocka_unit_test_setup_teardown(finds_notes, setup, teardown),
-        cmocka_unit_test_setup_teardown(damaged_notes_are_ignored, setup, teardown),
+        test_with_fixture(loads_both_classes),
+        test_with_fixture(every_truncation_is_refused),
+        test_with_fixture(hostile_segments_are_refused),
+        test_with_fixture(odd_headers_are_refused),
+        test_with_fixture(overlapping_segments_are_refused),
+        test_with_fixture(entry_may_be_virtual),
+        test_with_fixture(finds_notes),
+        test_with_fixture(damaged_notes_are_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

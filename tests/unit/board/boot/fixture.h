@@ -180,4 +180,22 @@ static inline size_t make_elf(const struct elf_file *e, uint8_t *out)
     return ELF_DATA_AT + e->filesz;
 }
 
+/* cmocka's setup and teardown; the test gets the fixture as its state, and by the name `f`. */
+static struct fixture f;
+
+static inline int setup_fixture(void **state)
+{
+    fixture_init(&f);
+    *state = &f;
+    return 0;
+}
+
+static inline int teardown_fixture(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
+#define test_with_fixture(fn) cmocka_unit_test_setup_teardown(fn, setup_fixture, teardown_fixture)
+
 #endif

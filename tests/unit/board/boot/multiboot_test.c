@@ -7,23 +7,8 @@
 
 enum { MAGIC = 0x1badb002, HEADER_AT = 0x180 };
 
-static struct fixture f;
 static uint8_t file[8192];
 static size_t file_len;
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&f);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
-    return 0;
-}
 
 static void put_header(uint32_t flags, const uint32_t addresses[5])
 {
@@ -201,13 +186,13 @@ static void the_header_is_within_8_kib(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(elf_with_modules, setup, teardown),
-        cmocka_unit_test_setup_teardown(memory_map, setup, teardown),
-        cmocka_unit_test_setup_teardown(addresses_in_the_header, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_addresses_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_requirements_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(bad_modules_are_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_header_is_within_8_kib, setup, teardown),
+        test_with_fixture(elf_with_modules),
+        test_with_fixture(memory_map),
+        test_with_fixture(addresses_in_the_header),
+        test_with_fixture(bad_addresses_are_refused),
+        test_with_fixture(unknown_requirements_are_refused),
+        test_with_fixture(bad_modules_are_refused),
+        test_with_fixture(the_header_is_within_8_kib),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

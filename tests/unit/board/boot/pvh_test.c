@@ -3,26 +3,11 @@
 
 #include <errno.h>
 
-static struct fixture f;
 static uint8_t file[8192];
 
 static const uint8_t note32[] = "\x04\0\0\0\x04\0\0\0\x12\0\0\0Xen\0\x40\0\x10\0";
 static const uint8_t note64[] = "\x04\0\0\0\x08\0\0\0\x12\0\0\0Xen\0\x40\0\x10\0\0\0\0";
 static const uint8_t note_high[] = "\x04\0\0\0\x08\0\0\0\x12\0\0\0Xen\0\x40\0\x10\0\x01\0\0";
-
-static int setup(void **state)
-{
-    (void)state;
-    fixture_init(&f);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_free(&f);
-    return 0;
-}
 
 static void use_kernel(bool is64, const uint8_t *note, size_t note_len)
 {
@@ -89,9 +74,9 @@ static void an_entry_above_4g_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(starts_with_everything, setup, teardown),
-        cmocka_unit_test_setup_teardown(starts_with_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_entry_above_4g_is_refused, setup, teardown),
+        test_with_fixture(starts_with_everything),
+        test_with_fixture(starts_with_nothing),
+        test_with_fixture(an_entry_above_4g_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

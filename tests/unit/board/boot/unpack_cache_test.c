@@ -7,15 +7,13 @@
 
 #include "board/boot/unpack_cache.h"
 
-static struct fixture f;
 static char root[64], entry[512];
 static struct boot_file kernel;
 static uint8_t data[0x8000];
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_init(&f);
+    setup_fixture(state);
     strcpy(root, "/tmp/doppel-cache-test-XXXXXX");
     assert_non_null(mkdtemp(root));
     setenv("XDG_CACHE_HOME", root, 1);
