@@ -150,7 +150,7 @@ struct walk {
     gpa_t table;
     uint32_t entries;
     uint32_t next;
-    uint32_t seen; /* descriptors of the whole chain; bounds loops */
+    uint32_t seen; /* buffers of the whole chain; bounds loops */
     bool indirect;
 };
 
@@ -178,6 +178,7 @@ static int enter_indirect(const struct vqueue *vq, struct walk *w, const struct 
     w->table = d->addr;
     w->entries = d->len / sizeof(*d);
     w->next = 0;
+    w->seen--; /* what names the table is no buffer */
     w->indirect = true;
     return 0;
 }

@@ -107,14 +107,14 @@ static void indirect_chain(void **state)
 
     /* As long as a chain may be, and one longer. */
     for (uint16_t i = 0; i < 300; i++)
-        desc(f, BUF + 0x1000, i, (struct g_desc){BUF, 1, i == 254 ? 0 : G_NEXT, i + 1});
-    desc(f, DESC, 0, (struct g_desc){BUF + 0x1000, 255 * 16, G_INDIRECT, 0});
+        desc(f, BUF + 0x1000, i, (struct g_desc){BUF, 1, i == 255 ? 0 : G_NEXT, i + 1});
+    desc(f, DESC, 0, (struct g_desc){BUF + 0x1000, 256 * 16, G_INDIRECT, 0});
     avail(f, 0);
     assert_int_equal(vq_pop(&f->vq, &c), 1);
-    assert_int_equal(c.nout, 255);
-    desc(f, BUF + 0x1000, 254, (struct g_desc){BUF, 1, G_NEXT, 255});
-    desc(f, BUF + 0x1000, 255, (struct g_desc){BUF, 1, 0, 0});
-    desc(f, DESC, 0, (struct g_desc){BUF + 0x1000, 256 * 16, G_INDIRECT, 0});
+    assert_int_equal(c.nout, VQ_MAX_CHAIN);
+    desc(f, BUF + 0x1000, 255, (struct g_desc){BUF, 1, G_NEXT, 256});
+    desc(f, BUF + 0x1000, 256, (struct g_desc){BUF, 1, 0, 0});
+    desc(f, DESC, 0, (struct g_desc){BUF + 0x1000, 257 * 16, G_INDIRECT, 0});
     avail(f, 0);
     assert_int_equal(vq_pop(&f->vq, &c), -EPROTO);
 }
