@@ -91,6 +91,8 @@ static bool translate_system(struct xlat *x)
         return false;
     switch (xlat_cur(x)->in.iclass) {
     case X86_I_STI:
+        if (x->lockstep)
+            return false; /* its shadow is part of the state */
         xlat_sti(x);
         return true;
     case X86_I_CLI:
