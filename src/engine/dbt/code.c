@@ -111,7 +111,8 @@ static void enter_sites(struct code_cache *cc, const struct code_draft *d, uint8
         uint32_t n = cc->nsites++;
         cc->sites[n] = d->sites[i];
         cc->sites[n].block = block;
-        memcpy(rw + d->site_fix[i], &n, 4);
+        if (d->site_fix[i])
+            memcpy(rw + d->site_fix[i], &n, 4);
     }
     for (uint32_t i = 0; i < d->nlinks; i++) {
         uint32_t n = cc->nlinks++;

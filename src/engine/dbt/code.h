@@ -68,13 +68,15 @@ struct code_site {
 enum code_site_flag {
     CODE_SITE_ENDS = 1 << 0,  /* the context may have changed behind it */
     CODE_SITE_WHOLE = 1 << 1, /* not translated at all: always comes here */
+    CODE_SITE_PLAIN = 1 << 2, /* go on in the plain translation: anchors do not survive C */
     CODE_SITE_WRITE = 1 << 2, /* the access stores */
 };
 
 /* A jump to another block of the same page, still leading to its stub. */
 struct code_link {
     uint32_t block;
-    uint16_t off;   /* target in the page */
+    uint16_t off;   /* target in the page, */
+    uint32_t ctx;   /* and its context */
     uint32_t patch; /* where its 4-byte displacement stands, from the block's entry */
 };
 
@@ -90,7 +92,7 @@ struct code_draft {
     uint32_t nsites, nlinks;
     uint16_t ninsns, guest_bytes;
     uint8_t live_out;
-    /* Positions in bytes of 4-byte fields that take the number of the site or link `i`. */
+    /* Positions in bytes of 4-byte fields that take the number of the site or link `i`; 0: none. */
     const uint32_t *site_fix, *link_fix;
 };
 

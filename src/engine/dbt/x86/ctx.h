@@ -13,6 +13,7 @@ enum ctx_bit {
     CTX_SSE = 1 << 2,   /* so do legacy-encoded vector instructions, */
     CTX_AVX = 1 << 3,   /* VEX-encoded ones, */
     CTX_TSC = 1 << 5,   /* RDTSC is allowed */
+    CTX_PLAIN = 1 << 6, /* no anchors: every access is checked by itself (xlat_anchor.c) */
     CTX_MXCSR = 1 << 4, /* and those that obey MXCSR: its exceptions are masked */
 };
 

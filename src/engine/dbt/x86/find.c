@@ -79,14 +79,15 @@ static void flush(struct dbt_vcpu *d)
     vm_exclusive_end(d->v);
 }
 
-static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s)
+static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s,
+                                          uint32_t ctx)
 {
     struct code_cache *cc = &d->vm->code;
     struct code_draft draft;
     const uint64_t start = mono_ns();
     watch(d, s);
     d->xlat.c = c;
-    d->xlat.ctx = ctx_of(c);
+    d->xlat.ctx = ctx;
     d->xlat.page = s->page;
     xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);
     draft.gpa = s->gpa;
@@ -108,17 +109,18 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     return b;
 }
 
-const struct code_block *dbt_find(struct dbt_vcpu *d, struct x86_cpu *c)
+const struct code_block *dbt_find(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t extra)
 {
+    uint32_t ctx = ctx_of(c) | extra;
     struct source s;
     c->op = NULL;
     d->v->stats.block_lookups++;
     for (unsigned i = 0; i < TRIES; i++) {
         if (!locate(d, c, &s))
             return NULL;
-        const struct code_block *b = find(&d->vm->code, &s, ctx_of(c));
+        const struct code_block *b = find(&d->vm->code, &s, ctx);
         if (!b)
-            b = translate(d, c, &s);
+            b = translate(d, c, &s, ctx);
         if (b)
             return b;
     }

@@ -291,7 +291,7 @@ static void step_block(struct lockstep *ls, struct x86_cpu *c, const struct code
     ls->failed = false;
     v.first = run_shadow(ls, n);
     undo(ls);
-    b = dbt_find(d, c); /* the stores may have dropped it */
+    b = dbt_find(d, c, 0); /* the stores may have dropped it */
     if (!b || v.first == ALONE || v.first == LOST || ls->failed) {
         ls->unwatched++;
         d->it.lone = true;
@@ -316,7 +316,7 @@ static bool run(struct interp *it, struct x86_cpu *c)
 {
     struct dbt_vcpu *d = container_of(it, struct dbt_vcpu, it);
     while (!atomic_load(&c->attention)) {
-        const struct code_block *b = dbt_can_translate(c) ? dbt_find(d, c) : NULL;
+        const struct code_block *b = dbt_can_translate(c) ? dbt_find(d, c, 0) : NULL;
         if (b && b->ninsns) {
             step_block(d->lockstep, c, b);
             continue;

@@ -88,7 +88,7 @@ const void *dbt_dispatch(struct dbt_vcpu *d, struct x86_cpu *c)
     const void *known = d->lockstep ? NULL : known_block(d, c);
     if (known)
         return known;
-    const struct code_block *b = dbt_find(d, c);
+    const struct code_block *b = dbt_find(d, c, 0);
     if (!b || wants_attention(c))
         return NULL;
     return dbt_enter_block(d, c, b);
@@ -98,8 +98,10 @@ const void *dbt_enter_block(struct dbt_vcpu *d, struct x86_cpu *c, const struct 
 {
     dbt_enter_space(d, c);
     bool local = !softmmu_is_global(&d->it.mmu, c->rip);
-    space_jump_set(d->space, c->rip, code_entry(&d->vm->code, b));
-    d->space->jumps_local |= local;
+    if (!(b->ctx & CTX_PLAIN)) {
+        space_jump_set(d->space, c->rip, code_entry(&d->vm->code, b));
+        d->space->jumps_local |= local;
+    }
     d->hot->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
     prepare(d, c);
     return (const void *)(uintptr_t)code_body(&d->vm->code, b);
@@ -182,6 +184,14 @@ static void enter_op(struct dbt_vcpu *d, const struct code_block *b)
     d->epoch = atomic_load(&d->vm->code.epoch);
 }
 
+/* The anchors of the block are gone: go on in code without. */
+static const void *go_on_plain(struct dbt_vcpu *d, struct x86_cpu *c, uint64_t rip)
+{
+    c->rip = rip;
+    const struct code_block *b = dbt_find(d, c, CTX_PLAIN);
+    return b ? dbt_enter_block(d, c, b) : NULL;
+}
+
 static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
 {
     struct code_cache *cc = &d->vm->code;
@@ -211,6 +221,8 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
         c->rip = c->code_base + site.off + site.len;
         return dbt_dispatch(d, c);
     }
+    if (site.flags & CODE_SITE_PLAIN)
+        return go_on_plain(d, c, c->code_base + site.off + site.len);
     prepare(d, c);
     return (const void *)(uintptr_t)resume;
 }
@@ -223,19 +235,19 @@ static const void *run_link(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     uint32_t epoch = atomic_load(&cc->epoch);
     gpa_t page = cc->blocks[link.block].gpa & GUEST_PAGE_MASK;
     c->rip = c->code_base + link.off;
-    if (wants_attention(c))
+    if (wants_attention(c) && !d->lockstep)
         return NULL;
-    const struct code_block *to = dbt_find(d, c);
+    const struct code_block *to = dbt_find(d, c, link.ctx & CTX_PLAIN);
     if (!to)
         return NULL;
     pthread_mutex_lock(&cc->lock);
     bool same = epoch == atomic_load(&cc->epoch) && !cc->blocks[link.block].dead &&
                 to->gpa2 == CODE_NO_PAGE && (to->gpa & GUEST_PAGE_MASK) == page &&
-                to->ctx == cc->blocks[link.block].ctx;
+                to->ctx == link.ctx;
     if (same)
         code_link_to(cc, &link, to);
     pthread_mutex_unlock(&cc->lock);
-    return dbt_dispatch(d, c);
+    return link.ctx & CTX_PLAIN ? dbt_enter_block(d, c, to) : dbt_dispatch(d, c);
 }
 
 /* Vector registers' upper halves are only written by the stub when in use. */

@@ -8,7 +8,10 @@
 #include "isa/x86/cpuid.h"
 #include "isa/x86/decode.h"
 
-enum { LONGEST = 15 }; /* bytes of an instruction */
+enum {
+    LONGEST = 15, /* bytes of an instruction */
+    LOCKSTEP_LINE = 63,
+};
 
 /* Behind these the context may differ, or interrupts may have to be looked at. */
 static bool ends_block(const struct x86_insn *in)
@@ -54,6 +57,9 @@ static void decode_block(struct xlat *x, unsigned off)
         if (x86_decode(&xi->in, xi->raw, avail, X86_MODE_64) < 0)
             return; /* invalid, or in two pages: an entry of its own */
         xi->off = (uint16_t)off;
+        /* Comparisons need blocks to end at the same place wherever they start. */
+        if (x->lockstep && x->n && (off ^ x->insns[0].off) & ~LOCKSTEP_LINE)
+            return;
         off += xi->in.len;
         x->n++;
         if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC))
@@ -179,6 +185,8 @@ static void emit_block(struct xlat *x)
     for (x->i = 0; x->i < x->n && !x->ended; x->i++) {
         uint32_t first = x->nsites;
         xlat_cur(x)->label = x->a.len;
+        x->naccesses = 0;
+        xlat_make_anchors(x);
         if (!translate(x)) {
             if (x->lockstep) {
                 x->live_out = xlat_cur(x)->live;
@@ -232,6 +240,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
         decode_block(x, off);
     if (x->n)
         xlat_liveness(x);
+    xlat_plan_anchors(x);
     xlat_entry(x, off);
     if (x->n)
         emit_block(x);

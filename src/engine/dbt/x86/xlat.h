@@ -22,9 +22,10 @@
 
 enum {
     XLAT_INSNS = 64,
+    XLAT_ANCHORS = 8,
     XLAT_BYTES = 1 << 15,
     XLAT_SITES = 4 * XLAT_INSNS,
-    XLAT_LINKS = 2 * XLAT_INSNS + 2,
+    XLAT_LINKS = 2 * XLAT_INSNS + 2 + XLAT_ANCHORS,
     XLAT_TAILS = 6 * XLAT_INSNS,
 };
 
@@ -41,7 +42,7 @@ struct xlat_mem {
 enum xlat_flags { FLAGS_DEAD, FLAGS_IN_R11, FLAGS_IN_TMP };
 
 /* Code that stands behind the block: taken rarely. */
-enum xlat_tail_kind { TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_ATTEND, TAIL_MISS };
+enum xlat_tail_kind { TAIL_PLAIN, TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_ATTEND, TAIL_MISS };
 struct xlat_tail {
     enum xlat_tail_kind kind;
     uint32_t from;  /* displacement that leads here */
@@ -62,6 +63,16 @@ struct xlat_insn {
     uint16_t off;       /* in the page */
     uint8_t live;       /* flags live before it: X86_FL_* */
     uint32_t label;     /* where its host code starts */
+    uint8_t anchor[2];  /* of its accesses: number + 1, or 0 */
+};
+
+/* See xlat_anchor.c. */
+struct xlat_anchor {
+    uint8_t base;     /* register */
+    uint8_t at, last; /* made before this instruction, used last by that one */
+    bool write;
+    int32_t low;  /* the range starts at base + low, with the base as it is at `at` */
+    uint32_t len; /* bytes */
 };
 
 struct xlat {
@@ -77,6 +88,9 @@ struct xlat {
     uint32_t nsites, nlinks;
     struct xlat_tail tails[XLAT_TAILS];
     uint32_t ntails;
+    struct xlat_anchor anchors[XLAT_ANCHORS];
+    unsigned nanchors;
+    unsigned naccesses; /* of the current instruction, checked so far */
     bool lockstep; /* every block ends at its first branch and leaves through the miss stub */
     bool strict;   /* every flag counts as live everywhere */
     uint8_t live_out;
@@ -117,6 +131,9 @@ struct xlat_want {
 void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want);
 /* The next host instruction is the access of the last check. */
 void xlat_access_here(struct xlat *x);
+void xlat_keep_flags(struct xlat *x, enum xlat_flags how);
+void xlat_load_flags(struct asm_buf *a, enum xlat_flags how);
+uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx);
 uint32_t xlat_new_site(struct xlat *x, unsigned flags);
 struct xlat_tail *xlat_new_tail(struct xlat *x, enum xlat_tail_kind kind, uint32_t from);
 void xlat_emit_tails(struct xlat *x);
@@ -124,6 +141,12 @@ void xlat_emit_tails(struct xlat *x);
 /* xlat_plain.c: instructions that run as they are, memory operand apart. */
 bool xlat_plain_ok(const struct xlat *x, const struct x86_insn *in);
 bool xlat_plain(struct xlat *x);
+
+/* xlat_anchor.c: plan all; make those that belong before the current instruction; is it followed
+ * by an access that relies on one? */
+void xlat_plan_anchors(struct xlat *x);
+void xlat_make_anchors(struct xlat *x);
+bool xlat_in_anchor(const struct xlat *x);
 
 /* xlat_flow.c, xlat_stack.c */
 void xlat_entry(struct xlat *x, unsigned off);

@@ -11,11 +11,16 @@
  */
 #include "engine/dbt/x86/xlat.h"
 
-static uint32_t new_link(struct xlat *x, int64_t target)
+uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx)
 {
     uint32_t n = x->nlinks++;
-    x->links[n] = (struct code_link){.off = (uint16_t)target};
+    x->links[n] = (struct code_link){.off = (uint16_t)target, .ctx = ctx};
     return n;
+}
+
+static uint32_t new_link(struct xlat *x, int64_t target)
+{
+    return xlat_new_link(x, target, x->ctx & ~(uint32_t)CTX_PLAIN);
 }
 
 static bool in_page(int64_t target)

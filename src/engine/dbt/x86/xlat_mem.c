@@ -26,6 +26,9 @@ uint32_t xlat_new_site(struct xlat *x, unsigned flags)
 {
     const struct xlat_insn *xi = xlat_cur(x);
     uint32_t n = x->nsites++;
+    x->site_fix[n] = 0;
+    if (xlat_in_anchor(x))
+        flags |= CODE_SITE_PLAIN;
     x->sites[n] =
         (struct code_site){.off = xi->off, .len = xi->in.len, .flags = (uint8_t)flags};
     return n;
@@ -86,7 +89,7 @@ void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m)
     m->r11 = true;
 }
 
-static void keep_flags(struct xlat *x, enum xlat_flags how)
+void xlat_keep_flags(struct xlat *x, enum xlat_flags how)
 {
     if (how == FLAGS_DEAD)
         return;
@@ -103,7 +106,7 @@ static void keep_flags(struct xlat *x, enum xlat_flags how)
     }
 }
 
-static void load_flags(struct asm_buf *a, enum xlat_flags how)
+void xlat_load_flags(struct asm_buf *a, enum xlat_flags how)
 {
     if (how == FLAGS_DEAD)
         return;
@@ -164,14 +167,29 @@ static enum xlat_flags flags_care(const struct xlat *x, const struct xlat_mem *m
     return m->r11 ? FLAGS_IN_TMP : FLAGS_IN_R11;
 }
 
+/* The access relies on an anchor: no check, but a site, should the host fault. */
+static bool anchored(struct xlat *x, struct xlat_mem *m)
+{
+    unsigned which = x->naccesses++;
+    unsigned anchor = which < 2 ? xlat_cur(x)->anchor[which] : 0;
+    if (!anchor)
+        return false;
+    xlat_new_site(x, 0);
+    asm_load(&x->a, H_R15, HOT(anchor[anchor - 1]));
+    m->host = host_operand(m);
+    return true;
+}
+
 void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
 {
     struct asm_buf *a = &x->a;
+    if (anchored(x, m))
+        return;
     struct xlat_tail slow = {.kind = TAIL_SLOW,
                              .index = xlat_new_site(x, want.write ? CODE_SITE_WRITE : 0),
                              .flags = flags_care(x, m)};
     bool in_r15 = m->guest.base == ASM_NONE || m->guest.disp != 0;
-    keep_flags(x, slow.flags);
+    xlat_keep_flags(x, slow.flags);
     if (in_r15)
         asm_lea(a, H_R15, m->guest);
     check_alignment(x, m, want, in_r15, &slow);
@@ -182,7 +200,7 @@ void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
     asm_op_reg(a, true, 0x85, H_R15, H_R15);
     slow.from = asm_jcc(a, CC_E);
     x->tails[x->ntails++] = slow;
-    load_flags(a, slow.flags);
+    xlat_load_flags(a, slow.flags);
     m->host = host_operand(m);
     if (want.data && m->r11) {
         asm_lea(a, H_R15, m->host);
@@ -197,7 +215,7 @@ void xlat_access_here(struct xlat *x)
 
 static void emit_slow(struct xlat *x, uint32_t site, enum xlat_flags flags)
 {
-    load_flags(&x->a, flags);
+    xlat_load_flags(&x->a, flags);
     asm_mov_imm32(&x->a, H_R11, 0);
     x->site_fix[site] = x->a.len - 4;
     asm_jmp_mem(&x->a, HOT(slow));
@@ -225,6 +243,17 @@ static void emit_link(struct xlat *x, uint32_t link)
     asm_jmp_mem(&x->a, HOT(link));
 }
 
+/* A jump of its own, that the link can be patched into. */
+static void emit_plain(struct xlat *x, const struct xlat_tail *t)
+{
+    xlat_load_flags(&x->a, t->flags);
+    asm_align_field(&x->a, 1);
+    uint32_t at = asm_jmp(&x->a);
+    x->links[t->index].patch = at;
+    asm_here(&x->a, at);
+    emit_link(x, t->index);
+}
+
 static void load_target(struct xlat *x, const struct xlat_tail *t)
 {
     asm_load(&x->a, H_R11, HOT(code_base));
@@ -237,6 +266,9 @@ static void emit_tail(struct xlat *x, const struct xlat_tail *t)
     if (t->from2)
         asm_here(&x->a, t->from2);
     switch (t->kind) {
+    case TAIL_PLAIN:
+        emit_plain(x, t);
+        break;
     case TAIL_SLOW:
         emit_slow(x, t->index, t->flags);
         break;

@@ -1,0 +1,352 @@
+/*
+ * Anchors: one look-up for all accesses of a block through the same base register.
+ *
+ * Accesses [base + d] with a base that does not change in between (or, for the stack pointer, by
+ * known amounts) and displacements close together nearly always lie in one page. The page is looked
+ * up once, for the whole range, and what to add is kept in the hot page; the accesses themselves
+ * need no check. Where the range crosses a page or the look-up fails, a plain translation of the
+ * rest of the block takes over (CTX_PLAIN).
+ *
+ * Invariants
+ * 1. An anchor is good from the instruction it is made before up to its last access, as long as no
+ *    C runs in between: page table entries may go there. So a slow path behind an anchor goes on in
+ *    plain code (CODE_SITE_PLAIN).
+ * 2. No jump within the block leads into an anchor's range.
+ */
+#include "engine/dbt/x86/xlat.h"
+
+enum { MAX_SPAN = 1024, WORTH = 2 };
+
+/* One memory access of an instruction, in the order in which they are checked. */
+struct access {
+    uint8_t base, size;
+    bool write;
+    int64_t disp;
+};
+
+static bool usual_base(unsigned reg)
+{
+    return reg < 16 && !xlat_spilled(reg);
+}
+
+static bool operand_access(const struct x86_insn *in, struct access *a)
+{
+    if (!x86_is_mem(in) || !in->op[in->mem].access)
+        return false;
+    const struct x86_operand *o = &in->op[in->mem];
+    if (in->seg >= X86_SEG_FS || in->addrsize != 8 || in->index != X86_REG_NONE || in->vsib ||
+        !usual_base(in->base) || !o->size || o->size > 32 || (in->desc->flags & X86_F_ALIGNED) ||
+        (in->prefixes & X86_P_LOCK) || in->iclass == X86_I_XCHG)
+        return false;
+    *a = (struct access){in->base, (uint8_t)o->size, o->access & X86_W, in->disp};
+    return true;
+}
+
+static bool stack_access(const struct x86_insn *in, struct access *a)
+{
+    switch (in->iclass) {
+    case X86_I_PUSH:
+    case X86_I_PUSHF:
+    case X86_I_CALL:
+        *a = (struct access){H_RSP, 8, true, -8};
+        return in->iclass == X86_I_CALL || in->opsize == 8;
+    case X86_I_POP:
+        *a = (struct access){H_RSP, 8, false, 0};
+        return in->opsize == 8 && in->op[0].kind == X86_OP_GPR;
+    case X86_I_RET:
+        *a = (struct access){H_RSP, 8, false, 0};
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The accesses of an instruction; an operand that cannot be anchored has no base. */
+static unsigned accesses(const struct x86_insn *in, struct access a[2])
+{
+    unsigned n = 0;
+    if (x86_is_mem(in) && in->op[in->mem].access) {
+        if (!operand_access(in, &a[n]))
+            a[n] = (struct access){.base = X86_REG_NONE};
+        n++;
+    }
+    if (stack_access(in, &a[n]))
+        n++;
+    return n;
+}
+
+/* Registers that the instruction changes without naming them: what is not known changes all. */
+static uint32_t implicit_writes(const struct x86_insn *in)
+{
+    enum { A = 1 << H_RAX, C = 1 << H_RCX, D = 1 << H_RDX };
+    switch (in->iclass) {
+    case X86_I_MUL:
+    case X86_I_IMUL:
+    case X86_I_DIV:
+    case X86_I_IDIV:
+    case X86_I_CWD:
+    case X86_I_CBW:
+    case X86_I_CMPXCHG:
+    case X86_I_CMPXCHG8B:
+    case X86_I_CMPXCHG16B:
+    case X86_I_LAHF:
+    case X86_I_FNSTSW:
+        return A | D;
+    case X86_I_RDTSC:
+    case X86_I_RDTSCP:
+        return A | C | D;
+    default:
+        return in->desc->flags & X86_F_NATIVE ? C : 0; /* PCMPISTRI and its like */
+    }
+}
+
+static uint32_t writes(const struct x86_insn *in)
+{
+    uint32_t w = implicit_writes(in);
+    for (unsigned i = 0; i < in->nops; i++) {
+        const struct x86_operand *o = &in->op[i];
+        if (o->kind == X86_OP_GPR && (o->access & X86_W))
+            w |= 1u << (o->reg < 16 ? o->reg : o->reg - X86_GPR_AH);
+    }
+    return w;
+}
+
+/* By how much the instruction moves the stack pointer; false: not known. */
+static bool stack_move(const struct x86_insn *in, int64_t *by)
+{
+    *by = 0;
+    switch (in->iclass) {
+    case X86_I_PUSH:
+    case X86_I_PUSHF:
+        *by = -8;
+        return true;
+    case X86_I_POP:
+        *by = 8;
+        return !(in->op[0].kind == X86_OP_GPR && in->op[0].reg == H_RSP);
+    case X86_I_ADD:
+    case X86_I_SUB:
+        if (!(writes(in) & 1u << H_RSP))
+            return true;
+        *by = in->iclass == X86_I_ADD ? (int64_t)in->imm : -(int64_t)in->imm;
+        return in->opsize == 8 && in->op[1].kind == X86_OP_IMM;
+    case X86_I_LEA:
+        if (!(writes(in) & 1u << H_RSP))
+            return true;
+        *by = in->disp;
+        return in->opsize == 8 && in->addrsize == 8 && in->base == H_RSP &&
+               in->index == X86_REG_NONE;
+    default:
+        return !(writes(in) & 1u << H_RSP);
+    }
+}
+
+/* Does translated code keep the anchors over this instruction, as a rule? */
+static bool keeps_anchors(const struct xlat *x, const struct x86_insn *in)
+{
+    switch (in->iclass) {
+    case X86_I_JCC:
+    case X86_I_PUSH:
+    case X86_I_PUSHF:
+    case X86_I_POP:
+    case X86_I_CALL:
+    case X86_I_RET:
+    case X86_I_JMP:
+    case X86_I_LEA:
+    case X86_I_DIV:
+    case X86_I_IDIV:
+    case X86_I_CLI:
+    case X86_I_RDTSC:
+        return true;
+    default:
+        return xlat_plain_ok(x, in);
+    }
+}
+
+/* Some jump of the block comes back to instruction `i`. */
+static bool is_target(const struct xlat *x, unsigned i)
+{
+    for (unsigned k = i; k < x->n; k++) {
+        const struct xlat_insn *xi = &x->insns[k];
+        if (xi->in.nops && xi->in.op[0].kind == X86_OP_REL &&
+            xi->off + xi->in.len + (int64_t)xi->in.imm == x->insns[i].off)
+            return true;
+    }
+    return false;
+}
+
+/* An anchor being planned. */
+struct plan {
+    unsigned base, first; /* earliest instruction it may be made before */
+    int64_t moved;        /* the stack pointer since then */
+    int64_t low, high;    /* range, relative to the base at `first` */
+    bool write;
+    unsigned count;
+    uint64_t users[2]; /* instructions, by their first or second access */
+};
+
+/* Make the anchor before the first user, or earlier, where no flags are live. */
+static unsigned best_place(const struct xlat *x, const struct plan *p, unsigned user,
+                           int64_t *moved)
+{
+    int64_t back = 0;
+    *moved = 0;
+    for (unsigned k = user;; k--) {
+        if (!x->insns[k].live) {
+            *moved = back;
+            return k;
+        }
+        int64_t by = 0;
+        if (k == p->first)
+            return user;
+        if (p->base == H_RSP)
+            (void)!stack_move(&x->insns[k - 1].in, &by);
+        back += by;
+    }
+}
+
+static void commit(struct xlat *x, struct plan *p)
+{
+    uint64_t all = p->users[0] | p->users[1];
+    if (!all || x->nanchors == XLAT_ANCHORS)
+        return;
+    unsigned user = (unsigned)__builtin_ctzll(all);
+    int64_t moved, before = 0;
+    unsigned at = best_place(x, p, user, &moved);
+    if (p->count < WORTH && !(x->insns[user].live && !x->insns[at].live))
+        return;
+    /* The range is relative to the base at `first`: make it so at the anchor's place. */
+    for (unsigned k = p->first; p->base == H_RSP && k < at; k++) {
+        int64_t by;
+        (void)!stack_move(&x->insns[k].in, &by);
+        before += by;
+    }
+    unsigned n = x->nanchors++;
+    x->anchors[n] = (struct xlat_anchor){
+        .base = (uint8_t)p->base,
+        .at = (uint8_t)at,
+        .last = (uint8_t)(63 - __builtin_clzll(all)),
+        .write = p->write,
+        .low = (int32_t)(p->low - before),
+        .len = (uint32_t)(p->high - p->low),
+    };
+    for (unsigned k = 0; k < x->n; k++) {
+        for (unsigned which = 0; which < 2; which++) {
+            if (p->users[which] >> k & 1)
+                x->insns[k].anchor[which] = (uint8_t)(n + 1);
+        }
+    }
+}
+
+static void restart(struct plan *p, unsigned first)
+{
+    *p = (struct plan){.base = p->base, .first = first};
+}
+
+/* Take an access in; a range that gets too wide starts a new anchor. */
+static void take(struct xlat *x, struct plan *p, unsigned i, unsigned which, const struct access *a)
+{
+    int64_t low = a->disp + p->moved, high = low + a->size;
+    int64_t new_low = p->count && p->low < low ? p->low : low;
+    int64_t new_high = p->count && p->high > high ? p->high : high;
+    if (new_high - new_low > MAX_SPAN) {
+        commit(x, p);
+        restart(p, i);
+        new_low = a->disp;
+        new_high = a->disp + a->size;
+    }
+    p->low = new_low;
+    p->high = new_high;
+    p->write |= a->write;
+    p->count++;
+    p->users[which] |= UINT64_C(1) << i;
+}
+
+static bool base_survives(struct plan *p, const struct x86_insn *in)
+{
+    int64_t by;
+    if (p->base != H_RSP)
+        return !(writes(in) & 1u << p->base);
+    if (!stack_move(in, &by))
+        return false;
+    p->moved += by;
+    return true;
+}
+
+static void plan_base(struct xlat *x, unsigned base)
+{
+    struct plan p = {.base = base};
+    for (unsigned i = 0; i < x->n; i++) {
+        const struct x86_insn *in = &x->insns[i].in;
+        struct access a[2];
+        if (is_target(x, i)) {
+            commit(x, &p);
+            restart(&p, i);
+        }
+        unsigned n = accesses(in, a);
+        bool keeps = keeps_anchors(x, in);
+        for (unsigned k = 0; k < n && keeps; k++) {
+            if (a[k].base == base)
+                take(x, &p, i, k, &a[k]);
+        }
+        if (!keeps || !base_survives(&p, in)) {
+            commit(x, &p);
+            restart(&p, i + 1);
+        }
+    }
+    commit(x, &p);
+}
+
+void xlat_plan_anchors(struct xlat *x)
+{
+    x->nanchors = 0;
+    for (unsigned i = 0; i < x->n; i++)
+        x->insns[i].anchor[0] = x->insns[i].anchor[1] = 0;
+    if (x->ctx & CTX_PLAIN)
+        return;
+    for (unsigned base = 0; base < 16; base++) {
+        if (usual_base(base))
+            plan_base(x, base);
+    }
+}
+
+static void make_anchor(struct xlat *x, const struct xlat_anchor *an, unsigned n)
+{
+    struct asm_buf *a = &x->a;
+    enum xlat_flags flags = xlat_cur(x)->live ? FLAGS_IN_TMP : FLAGS_DEAD;
+    xlat_keep_flags(x, flags);
+    asm_lea(a, H_R15, MEM_BASE(an->base, an->low));
+    asm_op_reg(a, false, 0x89, H_R15, H_R11); /* mov r11d, r15d */
+    asm_op_reg(a, false, 0x81, 4, H_R11);     /* and r11d, imm32 */
+    asm_32(a, GUEST_PAGE_SIZE - 1);
+    asm_op_reg(a, false, 0x81, 7, H_R11); /* cmp r11d, imm32 */
+    asm_32(a, (uint32_t)GUEST_PAGE_SIZE - an->len);
+    uint32_t crosses = asm_jcc(a, CC_A);
+    asm_rorx(a, H_R15, H_R15, GUEST_PAGE_SHIFT);
+    asm_lea32(a, H_R15, MEM_INDEXED(H_R15, H_R15, 0));
+    asm_load(a, H_R15,
+             (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_TABLE + (an->write ? 8 : 0)});
+    asm_op_reg(a, true, 0x85, H_R15, H_R15);
+    struct xlat_tail *t = xlat_new_tail(x, TAIL_PLAIN, asm_jcc(a, CC_E));
+    t->from2 = crosses;
+    t->flags = flags;
+    t->index = xlat_new_link(x, xlat_cur(x)->off, x->ctx | CTX_PLAIN);
+    xlat_load_flags(a, flags);
+    asm_store(a, HOT(anchor[n]), H_R15);
+}
+
+void xlat_make_anchors(struct xlat *x)
+{
+    for (unsigned n = 0; n < x->nanchors; n++) {
+        if (x->anchors[n].at == x->i)
+            make_anchor(x, &x->anchors[n], n);
+    }
+}
+
+bool xlat_in_anchor(const struct xlat *x)
+{
+    for (unsigned n = 0; n < x->nanchors; n++) {
+        if (x->anchors[n].at <= x->i && x->i < x->anchors[n].last)
+            return true;
+    }
+    return false;
+}
