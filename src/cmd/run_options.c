@@ -38,7 +38,8 @@ static int add_net(void *target, const char *value, struct error *err)
 
 static int set_engine(void *target, const char *value, struct error *err)
 {
-    static const char *const names[] = {"auto", "kvm", "dbt", "interp", "lockstep"};
+    static const char *const names[] = {"auto",   "kvm",      "dbt",
+                                        "interp", "lockstep", "lockstep-strict"};
     struct config *c = target;
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         if (strcmp(names[i], value) == 0)

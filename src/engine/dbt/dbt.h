@@ -48,9 +48,9 @@ struct dbt_vcpu {
     uint64_t uses;
     bool x87_live;
     bool image_upper; /* the image of the vectors' upper halves may hold other than zeroes */
-    bool strayed;   /* the next call comes from the host's fault */
-    bool on_thread; /* signals are set up on the vCPU's thread */
-    gpa_t pages[2]; /* of the block that called: softmmu.code */
+    bool strayed;     /* the next call comes from the host's fault */
+    bool on_thread;   /* signals are set up on the vCPU's thread */
+    gpa_t pages[2];   /* of the block that called: softmmu.code */
     uint32_t epoch;
     uint64_t native_generation;
     void *signal_stack;

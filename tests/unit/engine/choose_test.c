@@ -66,12 +66,15 @@ static void each_missing_feature_is_named(void **state)
 {
     (void)state;
     struct error err = {0};
-    struct host_features f = {.bmi2 = true, .fsgsbase = true};
+    struct host_features f = {.bmi2 = true, .sse42 = true, .fsgsbase = true};
     assert_int_equal(host_suits(&f, &err), 0);
     f.bmi2 = false;
     assert_true(host_suits(&f, &err) < 0);
     assert_non_null(strstr(err.text, "BMI2"));
-    f = (struct host_features){.bmi2 = true};
+    f = (struct host_features){.bmi2 = true, .fsgsbase = true};
+    assert_true(host_suits(&f, &err) < 0);
+    assert_non_null(strstr(err.text, "SSE4.2"));
+    f = (struct host_features){.bmi2 = true, .sse42 = true};
     assert_true(host_suits(&f, &err) < 0);
     assert_non_null(strstr(err.text, "FSGSBASE"));
 }
@@ -92,12 +95,9 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kvm_at_full_speed_wins),
-        cmocka_unit_test(translation_is_second),
-        cmocka_unit_test(the_interpreter_runs_anywhere),
-        cmocka_unit_test(long_reasons_are_cut),
-        cmocka_unit_test(each_missing_feature_is_named),
-        cmocka_unit_test(names),
+        cmocka_unit_test(kvm_at_full_speed_wins),        cmocka_unit_test(translation_is_second),
+        cmocka_unit_test(the_interpreter_runs_anywhere), cmocka_unit_test(long_reasons_are_cut),
+        cmocka_unit_test(each_missing_feature_is_named), cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

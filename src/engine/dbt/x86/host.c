@@ -13,7 +13,7 @@
 #define HWCAP2_FSGSBASE (1 << 1) /* <asm/hwcap2.h>: user code may write the GS base */
 #endif
 
-enum { LEAF1_ECX_OSXSAVE = 1 << 27, LEAF1_ECX_AVX = 1 << 28 };
+enum { LEAF1_ECX_SSE42 = 1 << 20, LEAF1_ECX_OSXSAVE = 1 << 27, LEAF1_ECX_AVX = 1 << 28 };
 enum { LEAF7_EBX_BMI2 = 1 << 8, LEAFD1_EAX_XINUSE = 1 << 2 };
 
 static bool cpuid_bits(unsigned leaf, unsigned subleaf, unsigned reg, unsigned bits)
@@ -36,6 +36,8 @@ int host_suits(const struct host_features *f, struct error *err)
 {
     if (!f->bmi2)
         return error_set(err, ENOTSUP, "the host CPU lacks BMI2, which translated code needs");
+    if (!f->sse42)
+        return error_set(err, ENOTSUP, "the host CPU lacks SSE4.2, which translated code needs");
     if (!f->fsgsbase)
         return error_set(err, ENOTSUP,
                          "the host kernel does not let programs set the GS base (FSGSBASE)");
@@ -45,6 +47,7 @@ int host_suits(const struct host_features *f, struct error *err)
 int host_check(struct error *err)
 {
     struct host_features f = {.bmi2 = cpuid_bits(7, 0, 1, LEAF7_EBX_BMI2),
+                              .sse42 = cpuid_bits(1, 0, 2, LEAF1_ECX_SSE42),
                               .fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE};
     return host_suits(&f, err);
 }
