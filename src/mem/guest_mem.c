@@ -56,19 +56,29 @@ static uint64_t slot_pages(const struct mem_slot *s)
     return s->len >> GUEST_PAGE_SHIFT;
 }
 
-/* Flags and generations share one lazily zero mapping; generations first, they need alignment. */
+/* What is kept for each page shares one lazily zero mapping; the biggest first, for alignment. */
 static size_t page_arrays_len(const struct mem_slot *s)
 {
-    return slot_pages(s) * (sizeof(*s->code_gen) + sizeof(*s->page_flags));
+    return slot_pages(s) * (sizeof(*s->code_lines) + sizeof(*s->code_gen) + sizeof(*s->code_idle) +
+                            sizeof(*s->page_flags));
+}
+
+static void place_arrays(struct mem_slot *s, void *arrays)
+{
+    s->code_lines = arrays;
+    s->code_gen = (_Atomic uint32_t *)(s->code_lines + slot_pages(s));
+    s->code_idle = (uint16_t *)(s->code_gen + slot_pages(s));
+    s->page_flags = (_Atomic uint8_t *)(s->code_idle + slot_pages(s));
 }
 
 static void unmap_slot(struct mem_slot *s)
 {
     if (s->host)
         munmap(s->host, s->len);
-    if (s->code_gen)
-        munmap((void *)s->code_gen, page_arrays_len(s));
+    if (s->code_lines)
+        munmap(s->code_lines, page_arrays_len(s));
     s->host = NULL;
+    s->code_lines = NULL;
     s->code_gen = NULL;
     s->page_flags = NULL;
 }
@@ -126,8 +136,7 @@ static int map_slot(const struct guest_mem *m, struct mem_slot *s)
     }
     /* Sparse by nature: a huge page here would cost more than it holds. */
     (void)madvise(arrays, page_arrays_len(s), MADV_NOHUGEPAGE);
-    s->code_gen = arrays;
-    s->page_flags = (_Atomic uint8_t *)((char *)arrays + slot_pages(s) * sizeof(*s->code_gen));
+    place_arrays(s, arrays);
     return 0;
 }
 

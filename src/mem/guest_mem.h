@@ -7,8 +7,8 @@
  * 3. Every host-side write goes through gpa_write() or is followed by gpa_wrote(), which sets the
  *    dirty bits and tells the engine when the page holds translated or decoded code.
  * 4. Only gpa_* and the engines' TLB fill know the host mapping.
- * 5. MEM_PAGE_CODE is set by guest_mem_code_mark() only, before the bytes are decoded; a write
- * bumps code_gen and clears the flag under the same lock. So code decoded under the generation that
+ * 5. MEM_PAGE_CODE is set by guest_mem_code_mark() only, before the bytes are decoded, with the
+ *    lines of 64 bytes that hold code; a write to one of those bumps code_gen under the same lock. So code decoded under the generation that
  *    code_mark returned is stale exactly if code_gen differs from it now.
  */
 #ifndef DOPPEL_MEM_GUEST_MEM_H
@@ -38,6 +38,8 @@ struct mem_slot {
     uint64_t offset; /* in the memfd */
     uint8_t *host;
     _Atomic uint8_t *page_flags; /* enum mem_page_flag, one byte a page */
+    uint64_t *code_lines;        /* with MEM_PAGE_CODE: bit i = line i of 64 bytes holds code */
+    uint16_t *code_idle;         /* writes since, when none does; both under code_lock */
     _Atomic uint32_t *code_gen;  /* bumped whenever decoded code of the page went stale */
     bool readonly;               /* ROM: guest writes are dropped */
 };
@@ -96,17 +98,20 @@ int gpa_store(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t val) must_
 int gpa_cas(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t old, uint64_t val) must_check;
 
 /*
- * An engine is about to decode code of this page: flag it, and return the generation to keep with
- * what it decodes. The bytes are to be read after this call. Any thread.
+ * An engine is about to decode code of these lines of the page: flag it, and return the generation
+ * to keep with what it decodes. The bytes are to be read (or compared once more) after this call.
+ * Writes to other lines of the page disturb nobody. Any thread.
  */
-uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page);
+#define MEM_ALL_LINES UINT64_MAX
+uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
+                             uint64_t lines);
 /*
  * Only if the page is flagged already: true, and its generation. Else the caller first takes away
  * cached write permissions (with the world stopped), then marks. Looking at the flag and then
  * marking would not do: a write may have cleared it in between, and given permissions out again.
  */
 bool guest_mem_code_marked(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
-                           uint32_t *gen);
+                           uint64_t lines, uint32_t *gen);
 
 /*
  * Dirty log. start: from now on every page is clean until written. collect: bit i of `bitmap`

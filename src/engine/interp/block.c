@@ -117,11 +117,6 @@ static gva_t fetch_linear(struct x86_cpu *c)
     return (uint32_t)(cs->base + c->rip);
 }
 
-static void watch_page(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp, uint32_t *gen)
-{
-    *gen = softmmu_watch_code(s, gpa, genp);
-}
-
 /* Decoding in progress. */
 struct builder {
     struct block_cache *bc;
@@ -132,6 +127,13 @@ struct builder {
     unsigned off; /* of the next instruction in its page; may pass the end */
     unsigned max_ops;
 };
+
+/* A lone instruction is executed at once and forgotten: nobody needs to be told of writes. */
+static void watch_page(struct builder *bu, gpa_t gpa, _Atomic uint32_t **genp, uint32_t *gen)
+{
+    if (bu->b != bu->bc->scratch)
+        *gen = softmmu_watch_code(bu->bc->mmu, gpa, MEM_ALL_LINES, genp);
+}
 
 /* An instruction that straddles the page's end: gather its bytes from both. */
 static int decode_across(struct builder *bu, struct x86_insn *in)
@@ -146,7 +148,7 @@ static int decode_across(struct builder *bu, struct x86_insn *in)
     if (!more)
         return -X86_D_UD;
     bu->b->gpa2 = gpa2 & GUEST_PAGE_MASK;
-    watch_page(bu->bc->mmu, gpa2, &bu->b->genp2, &bu->b->gen2);
+    watch_page(bu, gpa2, &bu->b->genp2, &bu->b->gen2);
     memcpy(bytes + have, more, 15 - have);
     return x86_decode(in, bytes, 15, (enum x86_mode)bu->c->code_mode);
 }
@@ -192,7 +194,7 @@ static void build(struct block_cache *bc, struct block *b, const uint8_t *p, gpa
     bu.page = p - bu.off;
     bu.page_va = fetch_linear(c) - bu.off;
     *b = (struct block){.gpa = gpa, .gpa2 = UINT64_MAX, .ctx = c->exec_ctx};
-    watch_page(bc->mmu, gpa, &b->genp, &b->gen);
+    watch_page(&bu, gpa, &b->genp, &b->gen);
     b->genp2 = b->genp;
     b->gen2 = b->gen;
     c->code_base = rip - bu.off;

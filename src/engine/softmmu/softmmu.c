@@ -558,16 +558,17 @@ void softmmu_drop_write(struct softmmu *s, const uint8_t *host)
 }
 
 /* Flag the page as holding decoded code, with nobody left who may write to it unnoticed. */
-static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uint64_t page)
+static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uint64_t page,
+                             uint64_t lines)
 {
     struct vcpu *self = s->vcpu;
     struct vm *vm = self->vm;
     gpa_t gpa = slot->base + (page << GUEST_PAGE_SHIFT);
     uint32_t gen;
-    if (guest_mem_code_marked(s->mem, slot, gpa, &gen))
+    if (guest_mem_code_marked(s->mem, slot, gpa, lines, &gen))
         return gen;
     vm_exclusive_begin(self);
-    gen = guest_mem_code_mark(s->mem, slot, gpa);
+    gen = guest_mem_code_mark(s->mem, slot, gpa, lines);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         struct x86_cpu *c = vm->vcpus[i].cpu;
         softmmu_drop_write(c->slow_opaque, slot->host + (page << GUEST_PAGE_SHIFT));
@@ -576,10 +577,10 @@ static uint32_t protect_page(struct softmmu *s, const struct mem_slot *slot, uin
     return gen;
 }
 
-uint32_t softmmu_watch_code(struct softmmu *s, gpa_t gpa, _Atomic uint32_t **genp)
+uint32_t softmmu_watch_code(struct softmmu *s, gpa_t gpa, uint64_t lines, _Atomic uint32_t **genp)
 {
     const struct mem_slot *slot = guest_mem_slot(s->mem, gpa);
     uint64_t page = (gpa - slot->base) >> GUEST_PAGE_SHIFT;
     *genp = &slot->code_gen[page];
-    return protect_page(s, slot, page);
+    return protect_page(s, slot, page, lines);
 }

@@ -55,7 +55,7 @@ static void keeps_code_flags(void **state)
 {
     (void)state;
     uint64_t map[2];
-    uint32_t gen = guest_mem_code_mark(&m, &m.slots[0], 3 * PAGE);
+    uint32_t gen = guest_mem_code_mark(&m, &m.slots[0], 3 * PAGE, MEM_ALL_LINES);
     guest_mem_dirty_start(&m);
     assert_int_equal(atomic_load(&m.slots[0].page_flags[3]), MEM_PAGE_CODE | MEM_PAGE_CLEAN);
     assert_int_equal(gpa_store(&m, 3 * PAGE, 1, 1), 0);
@@ -63,7 +63,7 @@ static void keeps_code_flags(void **state)
     assert_int_equal(atomic_load(&m.slots[0].code_gen[3]), gen + 1);
     assert_int_equal(guest_mem_dirty_collect(&m, 0, map), 0);
     assert_int_equal(map[0], 8);
-    guest_mem_code_mark(&m, &m.slots[0], 3 * PAGE);
+    guest_mem_code_mark(&m, &m.slots[0], 3 * PAGE, MEM_ALL_LINES);
     guest_mem_dirty_stop(&m);
     assert_int_equal(atomic_load(&m.slots[0].page_flags[3]), MEM_PAGE_CODE);
 }

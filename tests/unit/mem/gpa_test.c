@@ -137,10 +137,10 @@ static void code_goes_stale(void **state)
     const struct mem_slot *s = &f->m.slots[0];
     uint8_t b[8] = {0};
     uint32_t gen, same;
-    assert_false(guest_mem_code_marked(&f->m, s, 2 * PAGE, &same));
-    gen = guest_mem_code_mark(&f->m, s, 2 * PAGE);
+    assert_false(guest_mem_code_marked(&f->m, s, 2 * PAGE, MEM_ALL_LINES, &same));
+    gen = guest_mem_code_mark(&f->m, s, 2 * PAGE, MEM_ALL_LINES);
     assert_int_equal(gen, generation(f, 2));
-    assert_true(guest_mem_code_marked(&f->m, s, 2 * PAGE, &same));
+    assert_true(guest_mem_code_marked(&f->m, s, 2 * PAGE, MEM_ALL_LINES, &same));
     assert_int_equal(same, gen);
     assert_int_equal(gpa_write(&f->m, PAGE, b, 8), 0); /* the neighbour */
     assert_int_equal(f->nwritten, 0);
@@ -149,16 +149,16 @@ static void code_goes_stale(void **state)
     assert_int_equal(f->written, 2 * PAGE);
     assert_int_not_equal(generation(f, 2), gen);
     assert_int_equal(atomic_load(&s->page_flags[2]), 0);
-    assert_false(guest_mem_code_marked(&f->m, s, 2 * PAGE, &same));
+    assert_false(guest_mem_code_marked(&f->m, s, 2 * PAGE, MEM_ALL_LINES, &same));
     /* Said once until somebody decodes again. */
     assert_int_equal(gpa_store(&f->m, 2 * PAGE, 8, 1), 0);
     assert_int_equal(f->nwritten, 1);
-    gen = guest_mem_code_mark(&f->m, s, 2 * PAGE);
+    gen = guest_mem_code_mark(&f->m, s, 2 * PAGE, MEM_ALL_LINES);
     assert_int_equal(gpa_cas(&f->m, 2 * PAGE, 8, 0, 1), 0); /* not swapped: not written */
     assert_int_equal(f->nwritten, 1);
     assert_int_equal(gpa_cas(&f->m, 2 * PAGE, 8, 1, 2), 1);
     assert_int_equal(f->nwritten, 2);
-    guest_mem_code_mark(&f->m, s, 2 * PAGE);
+    guest_mem_code_mark(&f->m, s, 2 * PAGE, MEM_ALL_LINES);
     gpa_wrote(&f->m, 2 * PAGE, 1);
     assert_int_equal(f->nwritten, 3);
     assert_int_equal(generation(f, 2), gen + 2);
@@ -189,7 +189,7 @@ static void *decoder(void *opaque)
     struct race *r = opaque;
     const struct mem_slot *s = guest_mem_slot(r->m, 3 * PAGE);
     do { /* at least once, however late this thread starts */
-        r->gen = guest_mem_code_mark(r->m, s, 3 * PAGE);
+        r->gen = guest_mem_code_mark(r->m, s, 3 * PAGE, MEM_ALL_LINES);
         assert_int_equal(gpa_load(r->m, 3 * PAGE, 8, &r->decoded), 0);
     } while (!atomic_load(&r->stop));
     return NULL;

@@ -1,6 +1,8 @@
 /*
  * From a guest address to translated code: fetch through softmmu, look for the block, translate.
  */
+#include <string.h>
+
 #include "engine/dbt/dbt.h"
 #include "vm/exclusive.h"
 
@@ -41,14 +43,31 @@ static const struct code_block *find(struct code_cache *cc, const struct source 
     return b;
 }
 
-/* The bytes may be read after this, and what is made of them is good while generations last. */
+/*
+ * From now on nobody writes to the page unnoticed. Which lines of it matter is not known before it
+ * is translated, so a copy is, and watch_lines() has the last word.
+ */
 static void watch(struct dbt_vcpu *d, struct source *s)
 {
-    s->gen = softmmu_watch_code(&d->it.mmu, s->gpa, &s->genp);
+    s->gen = softmmu_watch_code(&d->it.mmu, s->gpa, 0, &s->genp);
     s->genp2 = s->genp;
     s->gen2 = s->gen;
     if (s->more)
-        s->gen2 = softmmu_watch_code(&d->it.mmu, s->gpa2, &s->genp2);
+        s->gen2 = softmmu_watch_code(&d->it.mmu, s->gpa2, 1, &s->genp2);
+    memcpy(d->xlat.page, s->page, GUEST_PAGE_SIZE);
+}
+
+/* Writes to the lines that the translation depends on count; none has changed them yet. */
+static bool watch_lines(struct dbt_vcpu *d, const struct source *s)
+{
+    uint64_t lines = d->xlat.lines;
+    if (softmmu_watch_code(&d->it.mmu, s->gpa, lines, &(_Atomic uint32_t *){NULL}) != s->gen)
+        return false;
+    for (unsigned i = 0; i < 64; i++) {
+        if ((lines >> i & 1) && memcmp(d->xlat.page + 64 * i, s->page + 64 * i, 64) != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool fresh(const struct source *s)
@@ -88,16 +107,16 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     watch(d, s);
     d->xlat.c = c;
     d->xlat.ctx = ctx;
-    d->xlat.page = s->page;
     xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);
     draft.gpa = s->gpa;
     draft.va = s->va;
     draft.gpa2 = s->gpa2;
     draft.ctx = d->xlat.ctx;
+    bool same = watch_lines(d, s);
     pthread_mutex_lock(&cc->lock);
     const struct code_block *b = code_find(cc, draft.gpa, draft.gpa2, draft.ctx);
     bool full = false;
-    if (!b && fresh(s)) {
+    if (!b && same && fresh(s)) {
         b = code_add(cc, &draft);
         full = !b;
     }

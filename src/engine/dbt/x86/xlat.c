@@ -47,6 +47,13 @@ bool xlat_straddles(const uint8_t *page, unsigned off)
            x86_decode(&in, page + off, GUEST_PAGE_SIZE - off, X86_MODE_64) == -X86_D_SHORT;
 }
 
+void xlat_depends(struct xlat *x, unsigned off, unsigned len)
+{
+    unsigned last = off + len - 1;
+    last = last < GUEST_PAGE_SIZE ? last : (unsigned)GUEST_PAGE_SIZE - 1;
+    x->lines |= (UINT64_MAX << (off / 64)) & (UINT64_MAX >> (63 - last / 64));
+}
+
 static void decode_block(struct xlat *x, unsigned off)
 {
     while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
@@ -60,6 +67,7 @@ static void decode_block(struct xlat *x, unsigned off)
         /* Comparisons need blocks to end at the same place wherever they start. */
         if (x->lockstep && x->n && (off ^ x->insns[0].off) & ~LOCKSTEP_LINE)
             return;
+        xlat_depends(x, off, xi->in.len);
         off += xi->in.len;
         x->n++;
         if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC))
@@ -234,6 +242,8 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
     x->n = x->i = 0;
     x->nsites = x->nlinks = x->ntails = 0;
     x->ended = false;
+    x->lines = 0;
+    xlat_depends(x, off, LONGEST);
     if (more)
         decode_straddler(x, off, more);
     else

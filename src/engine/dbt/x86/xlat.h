@@ -59,7 +59,7 @@ struct xlat_tail {
 
 struct xlat_insn {
     struct x86_insn in;
-    uint8_t raw[16];    /* its bytes: guest memory may change under the translator */
+    uint8_t raw[16];    /* its bytes */
     uint16_t off;       /* in the page */
     uint8_t live;       /* flags live before it: X86_FL_* */
     uint32_t label;     /* where its host code starts */
@@ -78,7 +78,8 @@ struct xlat_anchor {
 struct xlat {
     struct asm_buf a;
     const struct x86_cpu *c; /* for its CPUID model */
-    const uint8_t *page;
+    uint8_t page[GUEST_PAGE_SIZE]; /* as it was when translation began */
+    uint64_t lines;                /* of 64 bytes that the translation depends on */
     uint32_t ctx;
     unsigned n, i;
     struct xlat_insn insns[XLAT_INSNS];
@@ -99,7 +100,7 @@ struct xlat {
 };
 
 /*
- * Translate from `off` in the page at `page`. With `more` non-NULL the first instruction straddles
+ * Translate from `off` in x->page, noting in x->lines what was looked at. With `more` non-NULL the first instruction straddles
  * the page's end and goes on there; it is a block of its own. Fills all of *d but the addresses and
  * generations. Never fails: what cannot be translated is left to the interpreter.
  */
@@ -107,9 +108,11 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
 
 /* Does the instruction at the end of a page go on in the next one? */
 bool xlat_straddles(const uint8_t *page, unsigned off);
+/* The translation depends on these bytes of the page. */
+void xlat_depends(struct xlat *x, unsigned off, unsigned len);
 
 /* xlat_flags.c: flags live at `off` of the page, as far as a short look ahead tells. */
-uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth);
+uint8_t xlat_live_at(struct xlat *x, int64_t off, unsigned depth);
 void xlat_liveness(struct xlat *x);
 
 /* xlat_mem.c */

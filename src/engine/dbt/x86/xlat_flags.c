@@ -8,7 +8,7 @@
 enum { LIVE_ALL = X86_FL_CF | X86_FL_PF | X86_FL_AF | X86_FL_ZF | X86_FL_SF | X86_FL_OF };
 enum { LOOK_AHEAD = 12, LOOK_DEPTH = 2 };
 
-static uint8_t flow_live(const struct xlat *x, const struct x86_insn *in, int64_t next,
+static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next,
                          unsigned depth);
 
 /* Live before `in`, given what is live behind it. */
@@ -22,7 +22,7 @@ static bool flows_on(const struct x86_insn *in)
     return !(in->desc->flags & X86_F_BRANCH);
 }
 
-uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth)
+uint8_t xlat_live_at(struct xlat *x, int64_t off, unsigned depth)
 {
     uint8_t open = LIVE_ALL, live = 0;
     if (x->strict)
@@ -32,6 +32,7 @@ uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth)
         if (off < 0 || off >= (int64_t)GUEST_PAGE_SIZE ||
             x86_decode(&in, x->page + off, GUEST_PAGE_SIZE - (uint64_t)off, X86_MODE_64) < 0)
             return live | open;
+        xlat_depends(x, (unsigned)off, in.len);
         live |= in.desc->flags_read & open & LIVE_ALL;
         open &= (uint8_t)~in.desc->flags_read;
         open &= (uint8_t)~x86_flags_killed(&in);
@@ -43,7 +44,7 @@ uint8_t xlat_live_at(const struct xlat *x, int64_t off, unsigned depth)
 }
 
 /* Live behind a branch that is followed at `next`. */
-static uint8_t flow_live(const struct xlat *x, const struct x86_insn *in, int64_t next,
+static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next,
                          unsigned depth)
 {
     if (depth == 0 || in->nops == 0 || in->op[0].kind != X86_OP_REL)

@@ -96,7 +96,7 @@ static void jump_in_page(struct xlat *x, int64_t target)
     xlat_new_tail(x, TAIL_LINK, at)->index = link;
 }
 
-static bool live_at_target(const struct xlat *x, int64_t target)
+static bool live_at_target(struct xlat *x, int64_t target)
 {
     const struct xlat_insn *to = emitted(x, target);
     return to ? to->live : xlat_live_at(x, target, 1);
