@@ -162,20 +162,54 @@ static bool keeps_anchors(const struct xlat *x, const struct x86_insn *in)
     }
 }
 
-/* Some jump of the block comes back to instruction `i`. */
-static bool is_target(const struct xlat *x, unsigned i)
+/* What planning needs to know of an instruction, found out once. */
+struct facts {
+    struct access a[2];
+    uint8_t naccesses;
+    bool keeps;        /* anchors live on over it */
+    bool target;       /* some jump of the block comes back to it */
+    bool known_move;   /* of the stack pointer, */
+    int32_t move;      /* by this much */
+    uint32_t writes;   /* registers */
+};
+
+static void mark_targets(const struct xlat *x, struct facts *f)
 {
-    for (unsigned k = i; k < x->n; k++) {
+    for (unsigned k = 0; k < x->n; k++) {
         const struct xlat_insn *xi = &x->insns[k];
-        if (xi->in.nops && xi->in.op[0].kind == X86_OP_REL &&
-            xi->off + xi->in.len + (int64_t)xi->in.imm == x->insns[i].off)
-            return true;
+        if (!xi->in.nops || xi->in.op[0].kind != X86_OP_REL)
+            continue;
+        int64_t to = xi->off + xi->in.len + (int64_t)xi->in.imm;
+        for (unsigned i = 0; i <= k; i++)
+            f[i].target |= x->insns[i].off == to;
     }
-    return false;
+}
+
+/* The registers that accesses could be anchored to. */
+static uint32_t find_facts(const struct xlat *x, struct facts *f)
+{
+    uint32_t bases = 0;
+    for (unsigned i = 0; i < x->n; i++) {
+        const struct x86_insn *in = &x->insns[i].in;
+        int64_t by;
+        f[i].target = false;
+        f[i].naccesses = (uint8_t)accesses(in, f[i].a);
+        f[i].keeps = keeps_anchors(x, in);
+        f[i].writes = writes(in);
+        f[i].known_move = stack_move(in, &by);
+        f[i].move = (int32_t)by;
+        for (unsigned k = 0; k < f[i].naccesses; k++) {
+            if (f[i].a[k].base < 16)
+                bases |= 1u << f[i].a[k].base;
+        }
+    }
+    mark_targets(x, f);
+    return bases;
 }
 
 /* An anchor being planned. */
 struct plan {
+    const struct facts *facts;
     unsigned base, first; /* earliest instruction it may be made before */
     int64_t moved;        /* the stack pointer since then */
     int64_t low, high;    /* range, relative to the base at `first` */
@@ -185,23 +219,13 @@ struct plan {
 };
 
 /* Make the anchor before the first user, or earlier, where no flags are live. */
-static unsigned best_place(const struct xlat *x, const struct plan *p, unsigned user,
-                           int64_t *moved)
+static unsigned best_place(const struct xlat *x, const struct plan *p, unsigned user)
 {
-    int64_t back = 0;
-    *moved = 0;
-    for (unsigned k = user;; k--) {
-        if (!x->insns[k].live) {
-            *moved = back;
+    for (unsigned k = user; k > p->first; k--) {
+        if (!x->insns[k].live)
             return k;
-        }
-        int64_t by = 0;
-        if (k == p->first)
-            return user;
-        if (p->base == H_RSP)
-            (void)!stack_move(&x->insns[k - 1].in, &by);
-        back += by;
     }
+    return x->insns[p->first].live ? user : p->first;
 }
 
 static void commit(struct xlat *x, struct plan *p)
@@ -210,16 +234,13 @@ static void commit(struct xlat *x, struct plan *p)
     if (!all || x->nanchors == XLAT_ANCHORS)
         return;
     unsigned user = (unsigned)__builtin_ctzll(all);
-    int64_t moved, before = 0;
-    unsigned at = best_place(x, p, user, &moved);
+    int64_t before = 0;
+    unsigned at = best_place(x, p, user);
     if (p->count < WORTH && !(x->insns[user].live && !x->insns[at].live))
         return;
     /* The range is relative to the base at `first`: make it so at the anchor's place. */
-    for (unsigned k = p->first; p->base == H_RSP && k < at; k++) {
-        int64_t by;
-        (void)!stack_move(&x->insns[k].in, &by);
-        before += by;
-    }
+    for (unsigned k = p->first; p->base == H_RSP && k < at; k++)
+        before += p->facts[k].move;
     unsigned n = x->nanchors++;
     x->anchors[n] = (struct xlat_anchor){
         .base = (uint8_t)p->base,
@@ -239,7 +260,7 @@ static void commit(struct xlat *x, struct plan *p)
 
 static void restart(struct plan *p, unsigned first)
 {
-    *p = (struct plan){.base = p->base, .first = first};
+    *p = (struct plan){.facts = p->facts, .base = p->base, .first = first};
 }
 
 /* Take an access in; a range that gets too wide starts a new anchor. */
@@ -261,34 +282,27 @@ static void take(struct xlat *x, struct plan *p, unsigned i, unsigned which, con
     p->users[which] |= UINT64_C(1) << i;
 }
 
-static bool base_survives(struct plan *p, const struct x86_insn *in)
+static bool base_survives(struct plan *p, const struct facts *f)
 {
-    int64_t by;
     if (p->base != H_RSP)
-        return !(writes(in) & 1u << p->base);
-    if (!stack_move(in, &by))
-        return false;
-    p->moved += by;
-    return true;
+        return !(f->writes & 1u << p->base);
+    p->moved += f->move;
+    return f->known_move;
 }
 
-static void plan_base(struct xlat *x, unsigned base)
+static void plan_base(struct xlat *x, const struct facts *f, unsigned base)
 {
-    struct plan p = {.base = base};
-    for (unsigned i = 0; i < x->n; i++) {
-        const struct x86_insn *in = &x->insns[i].in;
-        struct access a[2];
-        if (is_target(x, i)) {
+    struct plan p = {.facts = f, .base = base};
+    for (unsigned i = 0; i < x->n; i++, f++) {
+        if (f->target) {
             commit(x, &p);
             restart(&p, i);
         }
-        unsigned n = accesses(in, a);
-        bool keeps = keeps_anchors(x, in);
-        for (unsigned k = 0; k < n && keeps; k++) {
-            if (a[k].base == base)
-                take(x, &p, i, k, &a[k]);
+        for (unsigned k = 0; k < f->naccesses && f->keeps; k++) {
+            if (f->a[k].base == base)
+                take(x, &p, i, k, &f->a[k]);
         }
-        if (!keeps || !base_survives(&p, in)) {
+        if (!f->keeps || !base_survives(&p, f)) {
             commit(x, &p);
             restart(&p, i + 1);
         }
@@ -298,15 +312,14 @@ static void plan_base(struct xlat *x, unsigned base)
 
 void xlat_plan_anchors(struct xlat *x)
 {
+    struct facts facts[XLAT_INSNS];
     x->nanchors = 0;
     for (unsigned i = 0; i < x->n; i++)
         x->insns[i].anchor[0] = x->insns[i].anchor[1] = 0;
     if (x->ctx & CTX_PLAIN)
         return;
-    for (unsigned base = 0; base < 16; base++) {
-        if (usual_base(base))
-            plan_base(x, base);
-    }
+    for (uint32_t bases = find_facts(x, facts); bases; bases &= bases - 1)
+        plan_base(x, facts, (unsigned)__builtin_ctz(bases));
 }
 
 static void make_anchor(struct xlat *x, const struct xlat_anchor *an, unsigned n)
