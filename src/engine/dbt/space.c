@@ -125,7 +125,7 @@ static uint64_t *jump_code(const struct space *s)
 static unsigned page_bit(gva_t va)
 {
     uint64_t page = va >> GUEST_PAGE_SHIFT;
-    return (page ^ page >> 12) & (SPACE_JUMP_PAGES - 1);
+    return (page ^ page >> 15) & (SPACE_JUMP_PAGES - 1);
 }
 
 bool space_has_jumps(const struct space *s, gva_t va)
@@ -159,6 +159,18 @@ uint64_t space_jump_get(const struct space *s, gva_t va)
     if (keys[slot] != -va)
         slot ^= 1;
     return keys[slot] == -va && codes[slot] != s->stubs->miss ? codes[slot] : 0;
+}
+
+void space_jumps_drop_page(struct space *s, gva_t va)
+{
+    const uint64_t *keys = jump_keys(s);
+    uint64_t *code = jump_code(s);
+    for (unsigned i = 2; i < SPACE_JUMPS; i++) {
+        if (((-keys[i] ^ va) & GUEST_PAGE_MASK) == 0)
+            code[i] = s->stubs->miss;
+    }
+    unsigned bit = page_bit(va);
+    s->jump_pages[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
 }
 
 void space_jumps_clear(struct space *s)

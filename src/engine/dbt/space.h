@@ -31,7 +31,7 @@
 enum {
     SPACE_JUMPS = 1 << 13,
     SPACE_LOG = 1 << 18,
-    SPACE_JUMP_PAGES = 1 << 12,
+    SPACE_JUMP_PAGES = 1 << 15,
     SPACE_JUMP_KEYS = 0x1000, /* offsets from the GS base */
     SPACE_JUMP_CODE = SPACE_JUMP_KEYS + SPACE_JUMPS * 8,
     SPACE_TABLE = 0x100000,
@@ -118,6 +118,8 @@ void space_clear_local(struct space *s);
 void space_jump_set(struct space *s, gva_t va, uint64_t code);
 /* What the table names for `va`; 0: nothing. */
 uint64_t space_jump_get(const struct space *s, gva_t va);
+/* Forget the jump slots of a page's code. */
+void space_jumps_drop_page(struct space *s, gva_t va);
 void space_jumps_clear(struct space *s);
 
 /* The places where a stray access through a wrong entry would land, for one slot of guest RAM. */

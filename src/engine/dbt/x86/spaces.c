@@ -126,17 +126,26 @@ static struct space *nth(struct dbt_vcpu *d, unsigned i)
     return i < DBT_USER_SPACES ? &d->user[i] : &d->kernel;
 }
 
+static void unmap_page(struct space *s, gva_t va)
+{
+    space_drop_page(s, va);
+    if (space_has_jumps(s, va))
+        space_jumps_drop_page(s, va);
+    /* Code of the page before may reach into this one. */
+    if (space_has_jumps(s, va - GUEST_PAGE_SIZE))
+        space_jumps_drop_page(s, va - GUEST_PAGE_SIZE);
+}
+
 void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all)
 {
     for (unsigned i = 0; i <= DBT_USER_SPACES; i++) {
         struct space *s = nth(d, i);
-        if (all)
+        if (all) {
             space_clear(s);
-        else
-            space_drop_page(s, va);
-        /* Code of the page before may reach into this one. */
-        if (all || space_has_jumps(s, va) || space_has_jumps(s, va - GUEST_PAGE_SIZE))
             space_jumps_clear(s);
+        } else {
+            unmap_page(s, va);
+        }
     }
 }
 
