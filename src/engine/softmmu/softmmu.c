@@ -30,21 +30,21 @@ static struct tlb_entry *slot_of(struct softmmu *s, unsigned ctx, gva_t va)
     return &s->tlb[ctx].e[(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
 }
 
-static void note_large(struct softmmu *s, gva_t va, uint64_t size)
+static unsigned region_bit(gva_t va)
 {
-    unsigned half = va >> 63;
-    gva_t mask = ~(size - 1);
-    if (s->large_mask[half] == 0) {
-        s->large_mask[half] = mask;
-        s->large_base[half] = va & mask;
-        return;
-    }
-    /* Widen until the old range and the new page agree. */
-    gva_t m = s->large_mask[half] & mask;
-    while ((s->large_base[half] ^ va) & m)
-        m <<= 1;
-    s->large_mask[half] = m;
-    s->large_base[half] &= m;
+    uint64_t region = va >> 21;
+    return (region ^ region >> 15) & (SOFTMMU_REGIONS - 1);
+}
+
+static void note_large(struct softmmu *s, gva_t va)
+{
+    s->large[region_bit(va) / 64] |= UINT64_C(1) << (region_bit(va) % 64);
+}
+
+/* May entries for other addresses than its own 4 KiB have come from the page at `va`? */
+static bool may_be_large(const struct softmmu *s, gva_t va)
+{
+    return s->large[region_bit(va) / 64] >> (region_bit(va) % 64) & 1;
 }
 
 /* Put the page at `va` into the TLB of the current context as far as it is plain RAM. */
@@ -73,7 +73,7 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
     if (unlikely(c->watching & X86_WATCH_DATA) && x86_debug_page(c, va))
         e->read = e->write = TLB_INVALID;
     if (w->size > GUEST_PAGE_SIZE)
-        note_large(s, va, w->size);
+        note_large(s, va);
 }
 
 /* Translate; fills the TLB. NULL slot: MMIO. Raises faults. */
@@ -391,7 +391,7 @@ void softmmu_flush_everything(struct softmmu *s)
 {
     memset(s->tlb, 0xff, sizeof(s->tlb));
     memset(s->space_cr3, 0xff, sizeof(s->space_cr3));
-    memset(s->large_mask, 0, sizeof(s->large_mask));
+    memset(s->large, 0, sizeof(s->large));
     s->last_asid = 0;
     s->vcpu->stats.tlb_flushes++;
     s->code_unmapped(s->opaque, 0, true);
@@ -450,8 +450,7 @@ static void flush_pcid(struct x86_cpu *c, uint16_t pcid, bool keep_global)
 static void flush_page(struct x86_cpu *c, gva_t va)
 {
     struct softmmu *s = mmu_of(c);
-    unsigned half = va >> 63;
-    if (s->large_mask[half] && ((va ^ s->large_base[half]) & s->large_mask[half]) == 0) {
+    if (may_be_large(s, va)) {
         flush_all(c, false);
         return;
     }

@@ -17,7 +17,7 @@
 #include "mem/guest_mem.h"
 #include "vm/vcpu.h"
 
-enum { SOFTMMU_SPACES = 16 };
+enum { SOFTMMU_SPACES = 16, SOFTMMU_REGIONS = 1 << 15 };
 
 typedef void softmmu_unmapped_fn(void *opaque, gva_t va, bool all);
 
@@ -32,8 +32,8 @@ struct softmmu {
     uint32_t space_asid[SOFTMMU_SPACES];
     unsigned next_space;
     uint32_t last_asid;
-    /* Per half of the address space, a mask and value that cover every large page filled. */
-    gva_t large_mask[2], large_base[2];
+    /* Hashed set of the regions of 2 MiB that large pages were filled from. */
+    uint64_t large[SOFTMMU_REGIONS / 64];
     /* Addresses in the executing block's one or two pages (UINT64_MAX: none): a store there must
      * stop the block first. Points into the block. */
     const gpa_t *code;
