@@ -11,13 +11,15 @@
 
 /*
  * One word, so that readers on other threads never see half a change: bit 0 = running; the other
- * bits, signed: running, host mono_ns() - guest ns; stopped, the guest ns.
+ * bits, signed: running, host time (mono_ns() >> slow) - guest ns; stopped, the guest ns.
  */
 struct guest_clock {
     _Atomic uint64_t word;
+    uint8_t slow; /* set once: it runs at 1/2^slow of the host's speed */
 };
 
-void guest_clock_init(struct guest_clock *c, uint64_t start_ns); /* stopped, at start_ns */
+void guest_clock_init(struct guest_clock *c,
+                      uint64_t start_ns); /* stopped, at start_ns; keeps `slow` */
 /* Started or stopped by one thread at a time (the VM's pause lock); read by any. Repeating either
  * does nothing. */
 void guest_clock_start(struct guest_clock *c);

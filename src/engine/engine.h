@@ -60,6 +60,8 @@ typedef void engine_stat_fn(void *opaque, const char *group, const char *name, d
 struct engine_ops {
     const char *name;
     unsigned caps;
+    uint8_t time_shift; /* guest time runs at 1/2^n: for engines so slow that timers would eat them
+                           up */
 
     /* Can this host run it? 0, or -errno with a sentence. No VM yet. Called by the command. */
     int (*probe)(struct error *err);

@@ -163,6 +163,7 @@ static void wire(struct pc *pc, unsigned id)
     p->pc = pc;
     p->id = id;
     c->model = &pc->model;
+    c->tsc_slow = pc->vm->clock.slow;
     c->env = (struct x86_env){.machine = p,
                               .mmio_read = mmio_read,
                               .mmio_write = mmio_write,

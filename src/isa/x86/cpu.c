@@ -126,13 +126,13 @@ static uint64_t host_counter(void)
 static void freeze_time(void *cpu, uint64_t host)
 {
     struct x86_cpu *c = cpu;
-    c->tsc = host + c->tsc_offset;
+    c->tsc = (host >> c->tsc_slow) + c->tsc_offset;
 }
 
 static void thaw_time(void *cpu, uint64_t host)
 {
     struct x86_cpu *c = cpu;
-    c->tsc_offset = c->tsc - host;
+    c->tsc_offset = c->tsc - (host >> c->tsc_slow);
 }
 
 static gva_t cpu_pc(const void *cpu)

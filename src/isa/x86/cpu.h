@@ -181,7 +181,8 @@ struct x86_cpu {
 
     struct tlb *tlbs[X86_MMU_CTXS]; /* the engine's; `tlb` is one of them */
     void *slow_opaque;              /* for phys */
-    uint64_t tsc_offset;            /* guest TSC = host TSC + offset; 0 from reset on */
+    uint64_t tsc_offset; /* guest TSC = (host TSC >> tsc_slow) + offset; 0 from reset on */
+    uint8_t tsc_slow;    /* as the guest's clock */
     /* What x86_raise() left for x86_deliver_pending(). */
     uint8_t exc_vector;
     bool exc_has_error;

@@ -182,7 +182,7 @@ EXEC_ANY(CPUID, cpuid);
 
 u64 x86_tsc(const struct x86_cpu *c)
 {
-    return __rdtsc() + c->tsc_offset;
+    return (__rdtsc() >> c->tsc_slow) + c->tsc_offset;
 }
 
 static void read_tsc(struct x86_cpu *c)

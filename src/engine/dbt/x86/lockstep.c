@@ -24,6 +24,7 @@
 #include "vm/exclusive.h"
 
 enum { MAX_STORES = 4096, MAX_IO = 256, PIECE = 8, ALL_FLAGS = 0xff };
+enum { TIME_SHIFT = 4, REPORT_BYTES = 64 };
 
 struct stored {
     gpa_t gpa;
@@ -266,9 +267,12 @@ static bool compare(struct lockstep *ls, const struct x86_cpu *c, struct verdict
 
 static void report(struct lockstep *ls, uint64_t rip, const struct code_block *b, const char *what)
 {
-    char hex[3 * sizeof(ls->code) + 1] = "";
-    for (unsigned i = 0; i < sizeof(ls->code); i++)
-        snprintf(hex + 3 * i, 4, "%02x ", ls->code[i]);
+    uint8_t code[REPORT_BYTES] = {0};
+    char hex[3 * REPORT_BYTES + 1] = "";
+    if (gpa_read(ls->shadow.mmu.mem, b->gpa, code, sizeof(code)) < 0)
+        memset(code, 0, sizeof(code));
+    for (unsigned i = 0; i < REPORT_BYTES; i++)
+        snprintf(hex + 3 * i, 4, "%02x ", code[i]);
     log_error("lockstep: after %llu blocks the engines differ at 0x%llx (%u instructions, context "
               "0x%x): %s; code: %s",
               (unsigned long long)ls->blocks, (unsigned long long)rip, b->ninsns, b->ctx, what,
@@ -284,8 +288,6 @@ static void step_block(struct lockstep *ls, struct x86_cpu *c, const struct code
     unsigned n = b->ninsns;
     struct verdict v = {.live = b->live_out, .what = "device accesses"};
     dbt_save_x87(d);
-    if (gpa_read(d->it.mmu.mem, b->gpa, ls->code, sizeof(ls->code)) < 0)
-        memset(ls->code, 0, sizeof(ls->code));
     copy_state(ls, c);
     ls->nstores = ls->nio = ls->played = 0;
     ls->failed = false;
@@ -352,6 +354,7 @@ static int shadow_init(struct lockstep *ls, struct vcpu *v, struct error *err)
         return error_set(err, ENOMEM, "there is no memory for a second CPU");
     isa_x86.cpu_reset(ls->cpu);
     ls->cpu->model = c->model;
+    ls->cpu->tsc_slow = c->tsc_slow;
     ls->cpu->vcpu = v;
     ls->env = c->env;
     ls->cpu->env = c->env;
@@ -403,10 +406,11 @@ static void lockstep_vcpu_destroy(struct vcpu *v)
 }
 
 #define LOCKSTEP_OPS                                                                               \
-    .caps = 0, .probe = lockstep_probe, .vm_init = dbt_vm_init, .vm_destroy = dbt_vm_destroy,      \
-    .vcpu_init = lockstep_vcpu_init, .vcpu_destroy = lockstep_vcpu_destroy, .run = dbt_run,        \
-    .kick = dbt_kick, .state_get = interp_state_get, .state_put = interp_state_put,                \
-    .code_changed = dbt_code_changed, .stats = dbt_report
+    .caps = 0, .time_shift = TIME_SHIFT, .probe = lockstep_probe, .vm_init = dbt_vm_init,          \
+    .vm_destroy = dbt_vm_destroy, .vcpu_init = lockstep_vcpu_init,                                 \
+    .vcpu_destroy = lockstep_vcpu_destroy, .run = dbt_run, .kick = dbt_kick,                       \
+    .state_get = interp_state_get, .state_put = interp_state_put, .code_changed = dbt_code_changed,       \
+    .stats = dbt_report
 
 const struct engine_ops engine_lockstep = {.name = "lockstep", LOCKSTEP_OPS};
 const struct engine_ops engine_lockstep_strict = {.name = "lockstep-strict", LOCKSTEP_OPS};
