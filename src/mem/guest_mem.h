@@ -8,8 +8,9 @@
  *    dirty bits and tells the engine when the page holds translated or decoded code.
  * 4. Only gpa_* and the engines' TLB fill know the host mapping.
  * 5. MEM_PAGE_CODE is set by guest_mem_code_mark() only, before the bytes are decoded, with the
- *    lines of 64 bytes that hold code; a write to one of those bumps code_gen under the same lock. So code decoded under the generation that
- *    code_mark returned is stale exactly if code_gen differs from it now.
+ *    lines of 64 bytes that hold code; a write to one of those bumps code_gen under the same lock.
+ * So code decoded under the generation that code_mark returned is stale exactly if code_gen differs
+ * from it now.
  */
 #ifndef DOPPEL_MEM_GUEST_MEM_H
 #define DOPPEL_MEM_GUEST_MEM_H

@@ -83,8 +83,8 @@ bool dbt_can_translate(const struct x86_cpu *c);
 /* Put the x87 unit into struct x86_cpu. */
 void dbt_save_x87(struct dbt_vcpu *d);
 
-/* x86/find.c: the block at c->rip, translated if need be; NULL: leave it to the interpreter. `extra`:
- * CTX_PLAIN or 0. */
+/* x86/find.c: the block at c->rip, translated if need be; NULL: leave it to the interpreter.
+ * `extra`: CTX_PLAIN or 0. */
 const struct code_block *dbt_find(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t extra);
 
 /* x86/spaces.c */

@@ -192,8 +192,7 @@ static uintptr_t alias(const struct space_aliases *al, unsigned n)
     return al->host % ALIAS_STEP + n * ALIAS_STEP;
 }
 
-int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len,
-                          struct error *err)
+int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len, struct error *err)
 {
     *al = (struct space_aliases){.host = host, .len = len};
     for (unsigned n = 0; n < SPACE_ALIASES; n++) {

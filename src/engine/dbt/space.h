@@ -45,28 +45,28 @@ enum {
  */
 #define SPACE_JUMP_MASK UINT64_C(0x1fff)
 enum { SPACE_SLOT_ATTEND = 0 };
-#define SPACE_SIZE      (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
+#define SPACE_SIZE (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
 
 /* The page every space shows at its start. Translated code and stubs read and write it. */
 struct dbt_hot {
     uint64_t reg[2];    /* guest registers that have no host register of their own */
     uint64_t code_base; /* guest address of the running block's page */
     uint64_t seg_base[2];
-    uint64_t cpu;       /* the ISA's struct */
+    uint64_t cpu; /* the ISA's struct */
     uint64_t host_sp;
     _Atomic uint64_t jump_mask; /* SPACE_JUMP_MASK, or 0: attend */
     uint64_t tmp[4];
-    uint64_t arg;       /* of a stub */
-    uint64_t anchor[8]; /* of the running block: host address - guest address */
+    uint64_t arg;                      /* of a stub */
+    uint64_t anchor[8];                /* of the running block: host address - guest address */
     uint64_t slow, miss, link, attend; /* addresses of the stubs */
-    _Atomic uint32_t attention; /* leave at the next poll; any thread sets it */
-    uint64_t tsc_offset; /* guest's time stamp counter - host's */
+    _Atomic uint32_t attention;        /* leave at the next poll; any thread sets it */
+    uint64_t tsc_offset;               /* guest's time stamp counter - host's */
     uint32_t tsc_aux;
-    uint32_t rflags;    /* system flags but IF, as PUSHF shows them */
-    uint8_t iflag;      /* RFLAGS.IF while translated code runs */
-    uint8_t irq_waits;  /* an interrupt waits for it */
-    uint8_t dflag;      /* RFLAGS.DF; the host's is clear */
-    uint32_t upper;     /* vector registers' upper halves are in use */
+    uint32_t rflags;   /* system flags but IF, as PUSHF shows them */
+    uint8_t iflag;     /* RFLAGS.IF while translated code runs */
+    uint8_t irq_waits; /* an interrupt waits for it */
+    uint8_t dflag;     /* RFLAGS.DF; the host's is clear */
+    uint32_t upper;    /* vector registers' upper halves are in use */
 };
 
 struct space_entry {
@@ -84,7 +84,7 @@ struct space {
     bool jumps_local; /* the jump table holds addresses that are not mapped globally */
     uint64_t jump_pages[SPACE_JUMP_PAGES / 64]; /* hashed set of pages with jump slots */
     uint32_t nlog, nlocal;
-    uint32_t *log; /* SPACE_LOG indexes of entries that are not zero ... */
+    uint32_t *log;   /* SPACE_LOG indexes of entries that are not zero ... */
     uint32_t *local; /* ... and, from the same array, of those that one address space has */
 };
 #define SPACE_UNUSED UINT64_MAX
@@ -95,7 +95,8 @@ struct space_stubs {
 };
 
 /* `hot_fd`: a memfd that holds the hot page. `stubs` is kept. */
-int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err) must_check;
+int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
+    must_check;
 void space_destroy(struct space *s);
 
 static inline struct space_entry *space_entry(const struct space *s, gva_t va)
@@ -130,8 +131,8 @@ struct space_aliases {
     uint16_t made; /* bit n: the nth place from 0 up is ours */
 };
 /* Make sure that nothing gets mapped there; undone by the second, after a failure too. */
-int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len,
-                          struct error *err) must_check;
+int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len, struct error *err)
+    must_check;
 void space_release_aliases(struct space_aliases *al);
 
 #endif

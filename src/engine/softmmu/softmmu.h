@@ -61,9 +61,9 @@ const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa);
 bool softmmu_is_global(const struct softmmu *s, gva_t va);
 
 /*
- * Code of these lines (64 bytes each) of the page at `gpa` is about to be decoded: nobody may write there unnoticed from now on.
- * Returns the page's code generation to keep with what is decoded; *genp is where it stands. May
- * stop the world.
+ * Code of these lines (64 bytes each) of the page at `gpa` is about to be decoded: nobody may write
+ * there unnoticed from now on. Returns the page's code generation to keep with what is decoded;
+ * *genp is where it stands. May stop the world.
  */
 uint32_t softmmu_watch_code(struct softmmu *s, gpa_t gpa, uint64_t lines, _Atomic uint32_t **genp);
 

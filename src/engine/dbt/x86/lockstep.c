@@ -409,8 +409,8 @@ static void lockstep_vcpu_destroy(struct vcpu *v)
     .caps = 0, .time_shift = TIME_SHIFT, .probe = lockstep_probe, .vm_init = dbt_vm_init,          \
     .vm_destroy = dbt_vm_destroy, .vcpu_init = lockstep_vcpu_init,                                 \
     .vcpu_destroy = lockstep_vcpu_destroy, .run = dbt_run, .kick = dbt_kick,                       \
-    .state_get = interp_state_get, .state_put = interp_state_put, .code_changed = dbt_code_changed,       \
-    .stats = dbt_report
+    .state_get = interp_state_get, .state_put = interp_state_put,                                  \
+    .code_changed = dbt_code_changed, .stats = dbt_report
 
 const struct engine_ops engine_lockstep = {.name = "lockstep", LOCKSTEP_OPS};
 const struct engine_ops engine_lockstep_strict = {.name = "lockstep-strict", LOCKSTEP_OPS};

@@ -42,7 +42,15 @@ struct xlat_mem {
 enum xlat_flags { FLAGS_DEAD, FLAGS_IN_R11, FLAGS_IN_TMP };
 
 /* Code that stands behind the block: taken rarely. */
-enum xlat_tail_kind { TAIL_PLAIN, TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_ATTEND, TAIL_MISS };
+enum xlat_tail_kind {
+    TAIL_PLAIN,
+    TAIL_SLOW,
+    TAIL_MISALIGNED,
+    TAIL_LINK,
+    TAIL_CROSS,
+    TAIL_ATTEND,
+    TAIL_MISS
+};
 struct xlat_tail {
     enum xlat_tail_kind kind;
     uint32_t from;  /* displacement that leads here */
@@ -53,17 +61,17 @@ struct xlat_tail {
     uint32_t back, slow; /* where to go on, and the tail for what crosses pages */
     struct asm_mem guest;
     uint8_t size;
-    bool in_r15; /* the guest address must be in r15 when going back */
+    bool in_r15;    /* the guest address must be in r15 when going back */
     int64_t target; /* cross, attend: guest target relative to the page's start */
 };
 
 struct xlat_insn {
     struct x86_insn in;
-    uint8_t raw[16];    /* its bytes */
-    uint16_t off;       /* in the page */
-    uint8_t live;       /* flags live before it: X86_FL_* */
-    uint32_t label;     /* where its host code starts */
-    uint8_t anchor[2];  /* of its accesses: number + 1, or 0 */
+    uint8_t raw[16];   /* its bytes */
+    uint16_t off;      /* in the page */
+    uint8_t live;      /* flags live before it: X86_FL_* */
+    uint32_t label;    /* where its host code starts */
+    uint8_t anchor[2]; /* of its accesses: number + 1, or 0 */
 };
 
 /* See xlat_anchor.c. */
@@ -77,7 +85,7 @@ struct xlat_anchor {
 
 struct xlat {
     struct asm_buf a;
-    const struct x86_cpu *c; /* for its CPUID model */
+    const struct x86_cpu *c;       /* for its CPUID model */
     uint8_t page[GUEST_PAGE_SIZE]; /* as it was when translation began */
     uint64_t lines;                /* of 64 bytes that the translation depends on */
     uint32_t ctx;
@@ -92,17 +100,18 @@ struct xlat {
     struct xlat_anchor anchors[XLAT_ANCHORS];
     unsigned nanchors;
     unsigned naccesses; /* of the current instruction, checked so far */
-    bool lockstep; /* every block ends at its first branch and leaves through the miss stub */
-    bool strict;   /* every flag counts as live everywhere */
+    bool lockstep;      /* every block ends at its first branch and leaves through the miss stub */
+    bool strict;        /* every flag counts as live everywhere */
     uint8_t live_out;
     bool ended; /* the last instruction left the block for good */
     uint8_t bytes[XLAT_BYTES];
 };
 
 /*
- * Translate from `off` in x->page, noting in x->lines what was looked at. With `more` non-NULL the first instruction straddles
- * the page's end and goes on there; it is a block of its own. Fills all of *d but the addresses and
- * generations. Never fails: what cannot be translated is left to the interpreter.
+ * Translate from `off` in x->page, noting in x->lines what was looked at. With `more` non-NULL the
+ * first instruction straddles the page's end and goes on there; it is a block of its own. Fills all
+ * of *d but the addresses and generations. Never fails: what cannot be translated is left to the
+ * interpreter.
  */
 void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_t *more);
 

@@ -166,11 +166,11 @@ static bool keeps_anchors(const struct xlat *x, const struct x86_insn *in)
 struct facts {
     struct access a[2];
     uint8_t naccesses;
-    bool keeps;        /* anchors live on over it */
-    bool target;       /* some jump of the block comes back to it */
-    bool known_move;   /* of the stack pointer, */
-    int32_t move;      /* by this much */
-    uint32_t writes;   /* registers */
+    bool keeps;      /* anchors live on over it */
+    bool target;     /* some jump of the block comes back to it */
+    bool known_move; /* of the stack pointer, */
+    int32_t move;    /* by this much */
+    uint32_t writes; /* registers */
 };
 
 static void mark_targets(const struct xlat *x, struct facts *f)

@@ -8,8 +8,7 @@
 enum { LIVE_ALL = X86_FL_CF | X86_FL_PF | X86_FL_AF | X86_FL_ZF | X86_FL_SF | X86_FL_OF };
 enum { LOOK_AHEAD = 12, LOOK_DEPTH = 2 };
 
-static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next,
-                         unsigned depth);
+static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next, unsigned depth);
 
 /* Live before `in`, given what is live behind it. */
 static uint8_t before(const struct x86_insn *in, uint8_t after)
@@ -44,8 +43,7 @@ uint8_t xlat_live_at(struct xlat *x, int64_t off, unsigned depth)
 }
 
 /* Live behind a branch that is followed at `next`. */
-static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next,
-                         unsigned depth)
+static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next, unsigned depth)
 {
     if (depth == 0 || in->nops == 0 || in->op[0].kind != X86_OP_REL)
         return LIVE_ALL;

@@ -29,8 +29,7 @@ uint32_t xlat_new_site(struct xlat *x, unsigned flags)
     x->site_fix[n] = 0;
     if (xlat_in_anchor(x))
         flags |= CODE_SITE_PLAIN;
-    x->sites[n] =
-        (struct code_site){.off = xi->off, .len = xi->in.len, .flags = (uint8_t)flags};
+    x->sites[n] = (struct code_site){.off = xi->off, .len = xi->in.len, .flags = (uint8_t)flags};
     return n;
 }
 

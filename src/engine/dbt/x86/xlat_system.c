@@ -47,9 +47,9 @@ void xlat_cld(struct xlat *x)
 void xlat_swapgs(struct xlat *x)
 {
     struct asm_buf *a = &x->a;
-    const int32_t base = (int32_t)(offsetof(struct x86_cpu, seg) +
-                                   X86_SEG_GS * sizeof(struct x86_segment) +
-                                   offsetof(struct x86_segment, base));
+    const int32_t base =
+        (int32_t)(offsetof(struct x86_cpu, seg) + X86_SEG_GS * sizeof(struct x86_segment) +
+                  offsetof(struct x86_segment, base));
     asm_load(a, H_R15, HOT(cpu));
     asm_load(a, H_R11, CPU(kernel_gs_base));
     asm_store(a, HOT(tmp[0]), H_R11);
