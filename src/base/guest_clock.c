@@ -24,8 +24,9 @@ static uint64_t now_by(const struct guest_clock *c, uint64_t word)
     return (word & 1) ? host_time(c) - (uint64_t)value : (uint64_t)value;
 }
 
-void guest_clock_init(struct guest_clock *c, uint64_t start_ns)
+void guest_clock_init(struct guest_clock *c, uint64_t start_ns, uint8_t slow)
 {
+    c->slow = slow;
     atomic_store(&c->word, encode((int64_t)start_ns, false));
 }
 

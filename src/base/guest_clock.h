@@ -18,8 +18,7 @@ struct guest_clock {
     uint8_t slow; /* set once: it runs at 1/2^slow of the host's speed */
 };
 
-void guest_clock_init(struct guest_clock *c,
-                      uint64_t start_ns); /* stopped, at start_ns; keeps `slow` */
+void guest_clock_init(struct guest_clock *c, uint64_t start_ns, uint8_t slow); /* stopped */
 /* Started or stopped by one thread at a time (the VM's pause lock); read by any. Repeating either
  * does nothing. */
 void guest_clock_start(struct guest_clock *c);

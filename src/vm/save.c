@@ -65,7 +65,7 @@ static int load_clock(void *opaque, uint64_t guest_ns, uint64_t realtime_ns, str
     struct loading *l = opaque;
     (void)realtime_ns;
     (void)err;
-    guest_clock_init(&l->vm->clock, guest_ns);
+    guest_clock_init(&l->vm->clock, guest_ns, l->vm->clock.slow);
     return 0;
 }
 

@@ -84,8 +84,7 @@ int vm_init(struct vm *vm, const struct vm_params *p, struct error *err)
     pthread_cond_init(&vm->cond, NULL);
     pthread_mutex_init(&vm->exclusive_lock, NULL);
     list_init(&vm->devices);
-    vm->clock.slow = p->engine->time_shift;
-    guest_clock_init(&vm->clock, 0);
+    guest_clock_init(&vm->clock, 0, p->engine->time_shift);
     int r = guest_mem_init(&vm->mem, p->ram_size, err);
     if (r < 0)
         return r;

@@ -15,7 +15,7 @@ static void stands_still_until_started(void **state)
 {
     (void)state;
     struct guest_clock c;
-    guest_clock_init(&c, 1000);
+    guest_clock_init(&c, 1000, 0);
     nap(1000000);
     assert_int_equal(guest_clock_ns(&c), 1000);
     assert_true(guest_clock_to_host(&c, 2000) == UINT64_MAX);
@@ -37,7 +37,7 @@ static void converts(void **state)
 {
     (void)state;
     struct guest_clock c;
-    guest_clock_init(&c, 0);
+    guest_clock_init(&c, 0, 0);
     guest_clock_start(&c);
     uint64_t before = mono_ns();
     uint64_t host = guest_clock_to_host(&c, guest_clock_ns(&c) + 5000000);
@@ -52,7 +52,7 @@ static void guest_older_than_host(void **state)
     (void)state;
     struct guest_clock c;
     const uint64_t year = UINT64_C(31557600) * 1000000000;
-    guest_clock_init(&c, 10 * year);
+    guest_clock_init(&c, 10 * year, 0);
     guest_clock_start(&c);
     assert_true(guest_clock_ns(&c) - 10 * year < 1000000000);
     assert_int_equal(guest_clock_to_host(&c, 5), 0);

@@ -91,7 +91,7 @@ void fake_machine_init(struct fake_machine *m)
     memset(m, 0, sizeof(*m));
     if (io_space_init(&m->mmio) || io_space_init(&m->pio))
         abort();
-    guest_clock_init(&m->clock, 0);
+    guest_clock_init(&m->clock, 0, 0);
     guest_clock_start(&m->clock);
     m->host = (struct dev_host){.mem = &m->mem,
                                 .mmio = &m->mmio,

@@ -60,7 +60,7 @@ void guest_init(struct guest *g)
     assert_int_equal(io_space_init(&g->pio), 0);
     assert_int_equal(evloop_create(&g->loop, "test", &err), 0);
     assert_int_equal(evloop_start(g->loop, &err), 0);
-    guest_clock_init(&g->clock, 0);
+    guest_clock_init(&g->clock, 0, 0);
     g->host = (struct dev_host){
         .mem = &g->mem,
         .mmio = &g->mmio,
