@@ -107,6 +107,19 @@ static void call_real(struct x86_cpu *c, const struct x86_op *op, struct far_tar
     set_rsp(c, c->gpr[RSP] - 2u * op->size);
 }
 
+/* 64-bit code stores where 32-bit code would, and that wraps at 4 GiB. */
+static void store_narrow(struct x86_cpu *c, gva_t va, unsigned size, u64 v)
+{
+    if (va + size - 1 <= UINT32_MAX) {
+        store_n(c, va, size, v);
+        return;
+    }
+    c->slow->rmw_ptr(c, va, 1); /* both pages, before a byte of either changes */
+    c->slow->rmw_ptr(c, 0, 1);
+    for (unsigned i = 0; i < size; i++)
+        store_u8(c, (u32)(va + i), (u8)(v >> 8 * i));
+}
+
 /* Two slots below rSP, as the target's mode addresses the stack: ESP when 64-bit code calls into
  * compatibility mode. */
 static void call_same_level(struct x86_cpu *c, const struct x86_op *op, unsigned size,
@@ -117,7 +130,11 @@ static void call_same_level(struct x86_cpu *c, const struct x86_op *op, unsigned
     u64 frame[2] = {op_next_rip(c, op), c->seg[SEG_CS].sel};
     for (unsigned i = 2; i-- > 0;) {
         u64 at = (rsp - (2 - i) * size) & mask;
-        store_n(c, stack_linear(c, at, size, ACCESS_WRITE), size, frame[i]);
+        gva_t va = stack_linear(c, at, size, ACCESS_WRITE);
+        if (narrow)
+            store_narrow(c, va, size, frame[i]);
+        else
+            store_n(c, va, size, frame[i]);
     }
     x86_check_rip(c, code, t.offset);
     x86_desc_mark_accessed(c, code);
