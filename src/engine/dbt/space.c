@@ -192,6 +192,13 @@ static uintptr_t alias(const struct space_aliases *al, unsigned n)
     return al->host % ALIAS_STEP + n * ALIAS_STEP;
 }
 
+/* AddressSanitizer's shadow lies all over the address space: a stray access may hit it, in tests. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { ALIASES_MUST_BE_FREE = false };
+#else
+enum { ALIASES_MUST_BE_FREE = true };
+#endif
+
 int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len, struct error *err)
 {
     *al = (struct space_aliases){.host = host, .len = len};
@@ -200,7 +207,7 @@ int space_reserve_aliases(struct space_aliases *al, uintptr_t host, uint64_t len
             continue;
         void *got = mmap((void *)alias(al, n), len, PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-        if (got == MAP_FAILED && errno != ENOMEM)
+        if (got == MAP_FAILED && errno != ENOMEM && ALIASES_MUST_BE_FREE)
             return error_set(err, EEXIST, "this process's memory lies unluckily; try again");
         if (got != MAP_FAILED)
             al->made |= (uint16_t)(1u << n);

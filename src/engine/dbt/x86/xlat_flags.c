@@ -6,7 +6,7 @@
 #include "isa/x86/decode.h"
 
 enum { LIVE_ALL = X86_FL_CF | X86_FL_PF | X86_FL_AF | X86_FL_ZF | X86_FL_SF | X86_FL_OF };
-enum { LOOK_AHEAD = 12, LOOK_DEPTH = 2 };
+enum { LOOK_AHEAD = 8, LOOK_DEPTH = 1 };
 
 static uint8_t flow_live(struct xlat *x, const struct x86_insn *in, int64_t next, unsigned depth);
 
