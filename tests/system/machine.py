@@ -1,4 +1,5 @@
 """Runs a monitor with a guest of the cache and listens to its console: what the system tests share."""
+import ctypes
 import hashlib
 import http.server
 import os
@@ -28,9 +29,24 @@ def fail(reason):
     sys.exit(1)
 
 
+def why_not_dbt():
+    hwcap2_fsgsbase, at_hwcap2 = 2, 26
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as info:
+        if not re.search(r"^flags\b.*\bbmi2\b", info.read(), re.MULTILINE):
+            return "the host's processor lacks BMI2"
+    getauxval = ctypes.CDLL(None).getauxval
+    getauxval.argtypes, getauxval.restype = [ctypes.c_ulong], ctypes.c_ulong
+    return None if getauxval(at_hwcap2) & hwcap2_fsgsbase else "the host's kernel has no FSGSBASE"
+
+
 def need_engine(doppel, engine):
-    """Skips where the engine is KVM and that does not run at hardware speed here."""
-    reason = why_not_kvm(doppel) if engine == "kvm" else None
+    """Skips where the engine is KVM and that does not run at hardware speed here, and where it is the translator
+    and the host cannot have it."""
+    reason = None
+    if engine == "kvm":
+        reason = why_not_kvm(doppel)
+    elif engine != "interp":
+        reason = why_not_dbt()
     if reason:
         skip(reason)
 

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct machine *m;
     uint64_t seed = 0;
     if (!m)
-        m = machine_create();
+        m = machine_create(&engine_interp);
     size_t head = size < sizeof(seed) ? size : sizeof(seed);
     memcpy(&seed, data, head);
     machine_reset(m, seed);

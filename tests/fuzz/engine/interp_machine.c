@@ -1,5 +1,7 @@
 #include "interp_machine.h"
 
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,17 +40,29 @@ static uint64_t pio_read(void *opaque, uint16_t port, unsigned size)
     return mmio_read(opaque, port, size);
 }
 
+static void time_over(struct machine *m)
+{
+    atomic_fetch_or(&m->vm.vcpus[0].requests, VCPU_REQ_PAUSE);
+    m->vm.engine->kick(&m->vm.vcpus[0]);
+}
+
 static void pio_write(void *opaque, uint16_t port, unsigned size, uint64_t v)
 {
+    struct machine *m = opaque;
     if (size == 8)
         abort();
+    if (m->writes && --m->writes == 0) {
+        if (m->last_write)
+            m->last_write(m);
+        time_over(m);
+    }
     mmio_write(opaque, port, size, v);
 }
 
 static bool irq_pending(void *opaque)
 {
     struct machine *m = opaque;
-    return machine_random(&m->noise) % 4 == 0;
+    return !m->quiet && machine_random(&m->noise) % 4 == 0;
 }
 
 static int irq_ack(void *opaque)
@@ -90,24 +104,42 @@ static void tsc_changed(void *opaque)
 }
 
 /* The run loop's part of a timer that ends a program: only what a signal handler may do. */
-static void time_over(int sig, siginfo_t *info, void *context)
+static void on_timer(int sig, siginfo_t *info, void *context)
 {
-    struct machine *m = info->si_value.sival_ptr;
     (void)sig;
     (void)context;
-    atomic_fetch_or(&m->vm.vcpus[0].requests, VCPU_REQ_PAUSE);
-    engine_interp.kick(&m->vm.vcpus[0]);
+    time_over(info->si_value.sival_ptr);
 }
 
-static timer_t timer;
+/* Signals come to a thread of their own: translated code lets none through. */
+struct receiver {
+    int tid;
+    sem_t ready;
+};
+
+static void *receive(void *arg)
+{
+    struct receiver *r = arg;
+    r->tid = gettid();
+    sem_post(&r->ready);
+    for (;;)
+        pause();
+    return NULL;
+}
 
 static int create_timer(struct machine *m)
 {
-    struct sigaction sa = {.sa_sigaction = time_over, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction sa = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO | SA_RESTART};
     struct sigevent ev = {
         .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN, .sigev_value = {.sival_ptr = m}};
-    ev._sigev_un._tid = gettid();
-    return sigaction(SIGRTMIN, &sa, NULL) || timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &timer);
+    struct receiver r;
+    pthread_t thread;
+    sem_init(&r.ready, 0, 0);
+    if (pthread_create(&thread, NULL, receive, &r))
+        return -1;
+    sem_wait(&r.ready);
+    ev._sigev_un._tid = r.tid;
+    return sigaction(SIGRTMIN, &sa, NULL) || timer_create(CLOCK_THREAD_CPUTIME_ID, &ev, &m->timer);
 }
 
 static void wire(struct machine *m)
@@ -128,13 +160,10 @@ static void wire(struct machine *m)
                                    .tsc_changed = tsc_changed};
 }
 
-static int create(struct machine *m, struct error *err)
+static int create(struct machine *m, const struct engine_ops *engine, struct error *err)
 {
-    struct vm_params p = {.name = "interp-fuzz",
-                          .nvcpus = 1,
-                          .ram_size = MACHINE_RAM,
-                          .isa = &isa_x86,
-                          .engine = &engine_interp};
+    struct vm_params p = {
+        .name = "fuzz", .nvcpus = 1, .ram_size = MACHINE_RAM, .isa = &isa_x86, .engine = engine};
     int r = vm_init(&m->vm, &p, err);
     if (r == 0)
         r = guest_mem_add_slot(&m->vm.mem, 0, MACHINE_RAM, false, err);
@@ -151,13 +180,15 @@ static int create(struct machine *m, struct error *err)
     return r == 0 ? create_timer(m) : r;
 }
 
-struct machine *machine_create(void)
+struct machine *machine_create(const struct engine_ops *engine)
 {
     struct error err = {0};
     struct machine *m = calloc(1, sizeof(*m));
-    if (m && create(m, &err) == 0)
+    if (m)
+        m->slice_ns = SLICE_NS;
+    if (m && create(m, engine, &err) == 0)
         return m;
-    fprintf(stderr, "interp-fuzz: %s\n", err.text);
+    fprintf(stderr, "fuzz: %s\n", err.text);
     exit(1);
 }
 
@@ -168,10 +199,10 @@ void machine_reset(struct machine *m, uint64_t noise)
     isa_x86.cpu_reset(m->cpu);
 }
 
-static void set_timer(long ns)
+static void set_timer(struct machine *m, long ns)
 {
     struct itimerspec t = {.it_value = {.tv_nsec = ns}};
-    timer_settime(timer, 0, &t, NULL);
+    timer_settime(m->timer, 0, &t, NULL);
 }
 
 void machine_run(struct machine *m)
@@ -181,14 +212,14 @@ void machine_run(struct machine *m)
     struct error err = {0};
     gpa_wrote(&m->vm.mem, 0, MACHINE_RAM);
     atomic_store(&v->requests, 0);
-    if (engine_interp.state_put(v, &err) < 0)
+    if (m->vm.engine->state_put(v, &err) < 0)
         abort();
-    set_timer(SLICE_NS);
+    set_timer(m, m->slice_ns);
     for (unsigned i = 0; i < MAX_EXITS; i++) {
-        engine_interp.run(v, &exit);
+        m->vm.engine->run(v, &exit);
         if (exit.reason != EXIT_HALT)
             break;
         atomic_fetch_or(&v->requests, VCPU_REQ_NMI);
     }
-    set_timer(0);
+    set_timer(m, 0);
 }

@@ -1,9 +1,11 @@
 /*
  * A machine for hostile programs: one CPU, 2 MiB of RAM, and devices that answer everything. It
- * ends the process when the interpreter breaks its own contract towards devices.
+ * ends the process when the engine breaks its own contract towards devices.
  */
 #ifndef DOPPEL_TESTS_FUZZ_ENGINE_INTERP_MACHINE_H
 #define DOPPEL_TESTS_FUZZ_ENGINE_INTERP_MACHINE_H
+
+#include <time.h>
 
 #include "isa/x86/cpu.h"
 #include "vm/vm.h"
@@ -15,10 +17,15 @@ struct machine {
     struct x86_cpu *cpu;
     struct cpuid_model model;
     uint8_t *ram;
-    uint64_t noise; /* what devices read as, and whether interrupts come */
+    uint64_t noise;  /* what devices read as, and whether interrupts come */
+    long slice_ns;   /* of the processor's time until the program is over */
+    uint64_t writes; /* to ports: this many until the program is over; 0: not limited */
+    void (*last_write)(struct machine *m); /* called at the last one; may be NULL */
+    timer_t timer;
+    bool quiet; /* no interrupts */
 };
 
-struct machine *machine_create(void);
+struct machine *machine_create(const struct engine_ops *engine);
 /* Zero memory and a reset CPU. */
 void machine_reset(struct machine *m, uint64_t noise);
 /* Execute from the state in m->cpu until the machine stops or some milliseconds have passed. */

@@ -51,7 +51,7 @@ static struct machine *fresh(const void *code, size_t len)
 {
     static struct machine *m;
     if (!m)
-        m = machine_create();
+        m = machine_create(&engine_interp);
     machine_reset(m, 1);
     tables(m);
     memcpy(m->ram + CODE, code, len);

@@ -250,9 +250,11 @@ static bool compare(struct lockstep *ls, const struct x86_cpu *c, struct verdict
     /* At a fault in the middle, what is dead is not known. */
     uint8_t live = ls->strict ? ALL_FLAGS : v->first == RAN ? v->live : 0;
     if (v->first != v->second) {
-        snprintf(v->what, sizeof(v->what), "the interpreter %s, translated code %s (vector %u, %u)",
+        const struct x86_cpu *f = v->first == FAULTED ? s : c;
+        snprintf(v->what, sizeof(v->what),
+                 "the interpreter %s, translated code %s: vector %u, error 0x%x, address 0x%llx",
                  v->first == RAN ? "went on" : "faulted", v->second == RAN ? "went on" : "faulted",
-                 s->exc_vector, c->exc_vector);
+                 f->exc_vector, f->exc_error, (unsigned long long)f->exc_cr2);
         return false;
     }
     if (v->first == FAULTED && !same_fault(s, c)) {
@@ -269,6 +271,8 @@ static void report(struct lockstep *ls, uint64_t rip, const struct code_block *b
 {
     uint8_t code[REPORT_BYTES] = {0};
     char hex[3 * REPORT_BYTES + 1] = "";
+    if (ls->d->v->vm->end == VM_FAILED)
+        return;
     if (gpa_read(ls->shadow.mmu.mem, b->gpa, code, sizeof(code)) < 0)
         memset(code, 0, sizeof(code));
     for (unsigned i = 0; i < REPORT_BYTES; i++)
