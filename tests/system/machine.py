@@ -74,9 +74,9 @@ def svm_machine(initrd, append):
             "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
 
 
-def make_initramfs(kernel, output, *options):
+def make_initramfs(kernel, output, *options, kind="test"):
     guest_file(kernel, "modules")
-    subprocess.run([os.path.join(TOP, "tools", "guest-initramfs"), "test", "--quiet", "--kernel", kernel,
+    subprocess.run([os.path.join(TOP, "tools", "guest-initramfs"), kind, "--quiet", "--kernel", kernel,
                     "--output", output, *options], check=True)
     return output
 
@@ -121,6 +121,21 @@ class Machine:
             if time.monotonic() > deadline:
                 fail(f"the machine did not say /{pattern}/ within {timeout} s")
             more = self._read(1)
+
+    def lines(self, patience):
+        """Each whole line as it comes, until the end; fails when none comes within `patience` seconds."""
+        done, deadline, more = 0, time.monotonic() + patience, True
+        while more:
+            more = self._read(1)
+            while (end := self.text.find("\n", done)) >= 0:
+                yield self.text[done:end].rstrip("\r")
+                done, deadline = end + 1, time.monotonic() + patience
+            if time.monotonic() > deadline:
+                fail(f"the machine said nothing for {patience} s")
+
+    def say(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
 
     def wait(self, timeout):
         """Reads to the end; the status."""
