@@ -105,7 +105,7 @@ struct code_cache {
     struct execmem mem;
     size_t fixed;     /* bytes of stubs at the start, kept by a flush */
     size_t populated; /* bytes that the host has backed with memory */
-    uint64_t miss; /* the stub that dead entries lead to */
+    uint64_t miss;    /* the stub that dead entries lead to */
     pthread_mutex_t lock;
     bool initialised;
     _Atomic uint32_t epoch;

@@ -192,7 +192,8 @@ static uintptr_t alias(const struct space_aliases *al, unsigned n)
     return al->host % ALIAS_STEP + n * ALIAS_STEP;
 }
 
-/* AddressSanitizer's shadow lies all over the address space: a stray access may hit it, in tests. */
+/* AddressSanitizer's shadow lies all over the address space: a stray access may hit it, in tests.
+ */
 #if defined(__SANITIZE_ADDRESS__)
 enum { ALIASES_MUST_BE_FREE = false };
 #else
