@@ -70,6 +70,7 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
     else if (!same || e->write != tag || (flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN)))
         e->write = TLB_INVALID;
     s->global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
+    s->big[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->size > GUEST_PAGE_SIZE;
     if (unlikely(c->watching & X86_WATCH_DATA) && x86_debug_page(c, va))
         e->read = e->write = TLB_INVALID;
     if (w->size > GUEST_PAGE_SIZE)
@@ -537,6 +538,11 @@ const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa)
 bool softmmu_is_global(const struct softmmu *s, gva_t va)
 {
     return s->global[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+}
+
+bool softmmu_is_big(const struct softmmu *s, gva_t va)
+{
+    return s->big[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
 }
 
 void softmmu_drop_write(struct softmmu *s, const uint8_t *host)

@@ -26,7 +26,8 @@ struct softmmu {
     struct vcpu *vcpu;
     struct guest_mem *mem;
     struct tlb tlb[X86_MMU_CTXS];
-    bool global[X86_MMU_CTXS][TLB_ENTRIES]; /* the entry's page is global */
+    bool global[X86_MMU_CTXS][TLB_ENTRIES]; /* the entry's page is global, */
+    bool big[X86_MMU_CTXS][TLB_ENTRIES];    /* and of 2 MiB or more */
     /* Address spaces in use: CR3 and the number its TLB entries carry. */
     uint64_t space_cr3[SOFTMMU_SPACES];
     uint32_t space_asid[SOFTMMU_SPACES];
@@ -57,7 +58,9 @@ void softmmu_flush_everything(struct softmmu *s);
  */
 const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa);
 
-/* After softmmu_fetch(va), or with an entry for va in c->tlb: is the page mapped globally? */
+/* After softmmu_fetch(va), or with an entry for va in c->tlb: is the page mapped globally?
+ * Is it one of 2 MiB or more? */
+bool softmmu_is_big(const struct softmmu *s, gva_t va);
 bool softmmu_is_global(const struct softmmu *s, gva_t va);
 
 /*
