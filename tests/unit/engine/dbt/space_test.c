@@ -69,6 +69,16 @@ static void aliases(void **state)
     is(s, 0x5000, 0x200, 0);
 }
 
+/* ... and goes with its address space, even if it came in a global page's place. */
+static void local_alias_of_a_global_page(void **state)
+{
+    struct space *s = *state;
+    fill(s, UINT64_C(0xffff800000005000), 0x100, 0x100, false);
+    fill(s, 0x5000, 0x200, 0, true);
+    space_clear_local(s);
+    is(s, 0x5000, 0, 0);
+}
+
 static void writes_to_a_host_page(void **state)
 {
     struct space *s = *state;
@@ -165,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(aliases, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(local_alias_of_a_global_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writes_to_a_host_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_that_comes_and_goes, set_up, tear_down),
