@@ -51,7 +51,8 @@ struct making {
     struct rng r;
     gpa_t next_table;
     gpa_t root[SPACES];
-    gpa_t pte[SPACES][DATA_PAGES]; /* where the user's data pages are mapped */
+    gpa_t pte[SPACES][DATA_PAGES];   /* where the user's data pages are mapped */
+    uint64_t kernel_pte[DATA_PAGES]; /* the kernel's, perhaps global: one for all spaces */
     struct emitter e;
 };
 
@@ -121,13 +122,15 @@ static void map_program(struct making *k, unsigned space)
         k->pte[space][i] = entry_of(k, root, va);
         *ram64(k, k->pte[space][i]) = data_pte(k, i);
         map(k, root, va | ALIAS, data_pte(k, i + 1));
-        map(k, root, va | KERNEL_VA, data_pte(k, i) & ~(uint64_t)PTE_U);
+        map(k, root, va | KERNEL_VA, k->kernel_pte[i]);
     }
 }
 
 static void make_tables(struct making *k)
 {
     k->next_table = GPA_TABLES;
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        k->kernel_pte[i] = (data_pte(k, i) & ~(uint64_t)PTE_U) | (rng_one_in(&k->r, 2) ? PTE_G : 0);
     for (unsigned s = 0; s < SPACES; s++) {
         k->root[s] = new_table(k);
         for (gpa_t gpa = 0; gpa < KERNEL_SIZE; gpa += GUEST_PAGE_SIZE)

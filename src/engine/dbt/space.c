@@ -58,11 +58,12 @@ void space_fill(struct space *s, gva_t va, struct space_entry e, bool local)
     uint32_t index = (uint32_t)(slot - table_of(s));
     if (s->nlog == SPACE_LOG || s->nlocal == SPACE_LOG)
         space_clear(s);
-    if (!slot->read && !slot->write) {
+    bool empty = !slot->read && !slot->write;
+    if (empty)
         s->log[s->nlog++] = index;
-        if (local)
-            s->local[s->nlocal++] = index;
-    }
+    /* Another page may have stood here: perhaps a global one, which is not in this log. */
+    if (local && (empty || slot->read != e.read))
+        s->local[s->nlocal++] = index;
     *slot = e;
 }
 

@@ -227,9 +227,12 @@ static struct encoding registers(const struct x86_insn *in)
     return e;
 }
 
+/* Each once, where it stands last: REX and a displacement are to come, and 15 bytes is all. */
 static void legacy_prefixes(struct xlat *x, const struct xlat_insn *xi)
 {
     for (unsigned i = 0; i < xi->in.escape_off; i++) {
+        if (memchr(xi->raw + i + 1, xi->raw[i], xi->in.escape_off - i - 1u))
+            continue;
         switch (xi->raw[i]) {
         case 0x66:
         case 0xf0:

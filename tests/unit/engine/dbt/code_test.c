@@ -1,0 +1,152 @@
+/* Entering, finding, linking and dropping blocks; no code is run. */
+#include "unit/cmocka_all.h"
+
+#include <string.h>
+
+#include "engine/dbt/code.h"
+
+enum { CACHE = 1 << 20, STUB = 64, LEN = 40, BODY = 16, SITE_AT = 20, LINK_AT = 28, PATCH = 36 };
+
+static int set_up(void **state)
+{
+    static struct code_cache cc;
+    struct error err;
+    if (code_init(&cc, CACHE, &err) < 0)
+        return -1;
+    uint8_t *stub = execmem_alloc(&cc.mem, STUB, 64);
+    code_seal(&cc, (uintptr_t)execmem_to_rx(&cc.mem, stub));
+    *state = &cc;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    code_destroy(*state);
+    return 0;
+}
+
+static struct code_block *add(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx)
+{
+    static const uint8_t bytes[LEN] = {0x90};
+    static const uint32_t site_fix[] = {SITE_AT}, link_fix[] = {LINK_AT};
+    struct code_site site = {.off = (uint16_t)(gpa & 0xfff), .len = 3, .access = 18};
+    struct code_link link = {.off = 0x80, .patch = PATCH};
+    struct code_draft d = {.gpa = gpa,
+                           .gpa2 = gpa2,
+                           .ctx = ctx,
+                           .bytes = bytes,
+                           .len = LEN,
+                           .body = BODY,
+                           .sites = &site,
+                           .links = &link,
+                           .nsites = 1,
+                           .nlinks = 1,
+                           .site_fix = site_fix,
+                           .link_fix = link_fix};
+    return code_add(cc, &d);
+}
+
+static uint32_t word(const struct code_cache *cc, const struct code_block *b, uint32_t at)
+{
+    uint32_t v;
+    memcpy(&v, cc->mem.rx + b->host + at, 4);
+    return v;
+}
+
+static void find(void **state)
+{
+    struct code_cache *cc = *state;
+    struct code_block *a = add(cc, 0x1010, CODE_NO_PAGE, 1);
+    struct code_block *b = add(cc, 0x1010, CODE_NO_PAGE, 2);
+    struct code_block *c = add(cc, 0x1ffe, 0x5000, 1);
+    assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 1), a);
+    assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 2), b);
+    assert_ptr_equal(code_find(cc, 0x1ffe, 0x5000, 1), c);
+    assert_null(code_find(cc, 0x1ffe, 0x6000, 1)); /* mapped elsewhere now */
+    assert_null(code_find(cc, 0x1011, CODE_NO_PAGE, 1));
+    assert_int_equal(code_entry(cc, a) % 8, 0); /* it gets closed by one store */
+    assert_int_equal(word(cc, a, SITE_AT), 0);
+    assert_int_equal(word(cc, b, SITE_AT), 1);
+    assert_int_equal(word(cc, c, LINK_AT), 2);
+    assert_int_equal(cc->links[2].block, 2);
+}
+
+static void sites(void **state)
+{
+    struct code_cache *cc = *state;
+    uint32_t n = 99;
+    add(cc, 0x1000, CODE_NO_PAGE, 0);
+    struct code_block *b = add(cc, 0x2000, CODE_NO_PAGE, 0);
+    assert_true(code_site_at(cc, code_entry(cc, b) + 18, &n));
+    assert_int_equal(n, 1);
+    assert_false(code_site_at(cc, code_entry(cc, b) + 19, &n));
+    assert_false(code_site_at(cc, cc->miss, &n));
+    assert_false(code_site_at(cc, (uintptr_t)&n, &n));
+}
+
+static void link(void **state)
+{
+    struct code_cache *cc = *state;
+    struct code_block *from = add(cc, 0x1000, CODE_NO_PAGE, 0);
+    struct code_block *to = add(cc, 0x1080, CODE_NO_PAGE, 0);
+    code_link_to(cc, &cc->links[0], to);
+    uint64_t next = code_entry(cc, from) + PATCH + 4;
+    assert_int_equal(next + (uint64_t)(int32_t)word(cc, from, PATCH), code_body(cc, to));
+}
+
+static bool closed(const struct code_cache *cc, const struct code_block *b)
+{
+    const uint8_t *p = cc->mem.rx + b->host;
+    int32_t rel;
+    memcpy(&rel, p + 1, 4);
+    return p[0] == 0xe9 && code_entry(cc, b) + 5 + (uint64_t)(int64_t)rel == cc->miss;
+}
+
+static void written_page(void **state)
+{
+    struct code_cache *cc = *state;
+    struct code_block *a = add(cc, 0x1010, CODE_NO_PAGE, 1);
+    struct code_block *two = add(cc, 0x1ffe, 0x5000, 1);
+    struct code_block *other = add(cc, 0x5010, CODE_NO_PAGE, 1);
+    struct code_block *far = add(cc, 0x9010, CODE_NO_PAGE, 1);
+    assert_true(code_page_written(cc, 0x5000));
+    assert_true(two->dead && other->dead && closed(cc, two) && closed(cc, other));
+    assert_false(a->dead || far->dead || closed(cc, a));
+    assert_null(code_find(cc, 0x1ffe, 0x5000, 1));
+    assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 1), a);
+    assert_false(code_page_written(cc, 0x5000)); /* nothing there any more */
+    assert_true(code_page_written(cc, 0x1000));
+    assert_int_equal(cc->stats.invalidated, 3);
+    struct code_block *again = add(cc, 0x1ffe, 0x5000, 1);
+    assert_ptr_equal(code_find(cc, 0x1ffe, 0x5000, 1), again);
+}
+
+static void full_and_flushed(void **state)
+{
+    struct code_cache *cc = *state;
+    gpa_t gpa = 0x1000;
+    uint32_t epoch = cc->epoch;
+    while (add(cc, gpa, CODE_NO_PAGE, 0))
+        gpa += 64;
+    assert_true(cc->mem.used <= cc->mem.size);
+    assert_true(gpa > 0x1000 + (CACHE / 2 / LEN) * 64);
+    code_flush(cc);
+    assert_int_equal(cc->epoch, epoch + 1);
+    assert_null(code_find(cc, 0x1000, CODE_NO_PAGE, 0));
+    assert_false(code_page_written(cc, 0x1000));
+    struct code_block *b = add(cc, 0x1000, CODE_NO_PAGE, 0);
+    assert_non_null(b);
+    assert_true(code_entry(cc, b) >= cc->miss + STUB); /* stubs stay */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(find, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sites, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(link, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(written_page, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(full_and_flushed, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
