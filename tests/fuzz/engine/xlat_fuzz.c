@@ -166,11 +166,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.x = &x;
     x.c = &cpu;
     x.ctx = data[2];
-    x.page = page;
+    memcpy(x.page, page, sizeof(x.page));
     x.lockstep = options & OPT_LOCKSTEP;
     x.strict = options & OPT_STRICT;
     xlat_block(&x, &m.d, off, more);
-    must(!x.a.full && m.d.len <= XLAT_BYTES && m.d.body < m.d.len);
+    must(!x.a.full && m.d.len <= XLAT_BYTES && CODE_PROLOGUE < m.d.len &&
+         m.d.bytes[0] == CODE_ENTRY_OPEN);
     must(x.nsites <= XLAT_SITES && x.nlinks <= XLAT_LINKS && x.ntails <= XLAT_TAILS);
     decode_all(&m);
     jumps_arrive(&m);
