@@ -166,12 +166,15 @@ void space_jumps_drop_page(struct space *s, gva_t va)
 {
     const uint64_t *keys = jump_keys(s);
     uint64_t *code = jump_code(s);
+    unsigned bit = page_bit(va);
+    bool shared = false; /* the bit, with another page */
     for (unsigned i = 2; i < SPACE_JUMPS; i++) {
         if (((-keys[i] ^ va) & GUEST_PAGE_MASK) == 0)
             code[i] = s->stubs->miss;
+        shared |= code[i] != s->stubs->miss && page_bit(-keys[i]) == bit;
     }
-    unsigned bit = page_bit(va);
-    s->jump_pages[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
+    if (!shared)
+        s->jump_pages[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
 }
 
 void space_jumps_clear(struct space *s)

@@ -126,7 +126,8 @@ static void sites_are_right(const struct made *m)
         must(s->off < GUEST_PAGE_SIZE && s->len <= LONGEST);
         must(s->access < m->d.len && m->start[s->access]);
         must(s->resume <= m->d.len && m->start[s->resume]);
-        must(m->d.site_fix[i] >= 2 && m->d.site_fix[i] + 4 <= m->d.len);
+        uint32_t fix = m->d.site_fix[i]; /* 0: only the host's fault leads there */
+        must(fix == 0 || (fix >= 2 && fix + 4 <= m->d.len));
     }
     for (uint32_t i = 0; i < m->d.nlinks; i++) {
         must(m->d.links[i].off < GUEST_PAGE_SIZE);
@@ -166,11 +167,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.x = &x;
     x.c = &cpu;
     x.ctx = data[2];
-    x.page = page;
+    memcpy(x.page, page, sizeof(x.page));
     x.lockstep = options & OPT_LOCKSTEP;
     x.strict = options & OPT_STRICT;
     xlat_block(&x, &m.d, off, more);
-    must(!x.a.full && m.d.len <= XLAT_BYTES && m.d.body < m.d.len);
+    must(!x.a.full && m.d.len <= XLAT_BYTES && CODE_PROLOGUE < m.d.len &&
+         m.d.bytes[0] == CODE_ENTRY_OPEN);
     must(x.nsites <= XLAT_SITES && x.nlinks <= XLAT_LINKS && x.ntails <= XLAT_TAILS);
     decode_all(&m);
     jumps_arrive(&m);

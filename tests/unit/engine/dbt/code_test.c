@@ -5,7 +5,8 @@
 
 #include "engine/dbt/code.h"
 
-enum { CACHE = 1 << 20, STUB = 64, LEN = 40, BODY = 16, SITE_AT = 20, LINK_AT = 28, PATCH = 36 };
+enum { CACHE = 1 << 20, STUB = 64, LEN = CODE_PROLOGUE + 40, BODY = CODE_PROLOGUE };
+enum { SITE_AT = BODY + 4, LINK_AT = BODY + 12, PATCH = 64 };
 
 static int set_up(void **state)
 {
@@ -27,7 +28,7 @@ static int tear_down(void **state)
 
 static struct code_block *add(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx)
 {
-    static const uint8_t bytes[LEN] = {0x90};
+    static const uint8_t bytes[LEN] = {CODE_ENTRY_OPEN};
     static const uint32_t site_fix[] = {SITE_AT}, link_fix[] = {LINK_AT};
     struct code_site site = {.off = (uint16_t)(gpa & 0xfff), .len = 3, .access = 18};
     struct code_link link = {.off = 0x80, .patch = PATCH};
@@ -36,7 +37,6 @@ static struct code_block *add(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint
                            .ctx = ctx,
                            .bytes = bytes,
                            .len = LEN,
-                           .body = BODY,
                            .sites = &site,
                            .links = &link,
                            .nsites = 1,
@@ -99,7 +99,8 @@ static bool closed(const struct code_cache *cc, const struct code_block *b)
     const uint8_t *p = cc->mem.rx + b->host;
     int32_t rel;
     memcpy(&rel, p + 1, 4);
-    return p[0] == 0xe9 && code_entry(cc, b) + 5 + (uint64_t)(int64_t)rel == cc->miss;
+    return code_entry_closed(code_entry(cc, b)) && p[0] == 0xe9 &&
+           code_entry(cc, b) + 5 + (uint64_t)(int64_t)rel == cc->miss;
 }
 
 static void written_page(void **state)

@@ -152,6 +152,24 @@ static void jumps(void **state)
     assert_false(space_has_jumps(s, 0x401000));
 }
 
+static void jumps_of_a_page(void **state)
+{
+    struct space *s = *state;
+    const gva_t other = (UINT64_C(1) << 27) + 0x402000; /* the same bit as 0x403000's */
+    space_jumps_clear(s);
+    space_jump_set(s, 0x402345, 0x3333);
+    space_jump_set(s, 0x403345, 0x4444);
+    space_jump_set(s, other + 0x111, 0x5555);
+    assert_int_equal(space_jump_get(s, 0x402345), 0x3333);
+    space_jumps_drop_page(s, 0x402fff);
+    assert_int_equal(space_jump_get(s, 0x402345), 0);
+    assert_int_equal(space_jump_get(s, 0x403345), 0x4444);
+    assert_false(space_has_jumps(s, 0x402000));
+    space_jumps_drop_page(s, 0x403000);
+    assert_int_equal(space_jump_get(s, other + 0x111), 0x5555);
+    assert_true(space_has_jumps(s, other));
+}
+
 /* Nothing comes to lie there while the VM lives; then the next VM may have the same addresses. */
 static void places_of_strays(void **state)
 {
@@ -180,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(full_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_that_comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(jumps_of_a_page, set_up, tear_down),
         cmocka_unit_test(places_of_strays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,15 +19,13 @@ static struct xlat x;
 
 static struct code_draft translate_at(unsigned off, const void *code, unsigned len)
 {
-    static uint8_t page[4096];
     struct code_draft d;
-    memset(page, 0xcc, sizeof(page));
-    memcpy(page + off, code, len < 4096 - off ? len : 4096 - off);
+    memset(x.page, 0xcc, sizeof(x.page));
+    memcpy(x.page + off, code, len < 4096 - off ? len : 4096 - off);
     if (!model.xcr0_mask)
         cpuid_model_build(&model, 1, 1000000000);
     x.c = &cpu;
     x.ctx = ANY_CTX;
-    x.page = page;
     xlat_block(&x, &d, off, NULL);
     return d;
 }
@@ -93,7 +91,7 @@ static void ends_of_blocks(void **state)
     (void)state;
     struct code_draft d = TRANSLATE("\x90\x74\x01\x90\x90\xc3\x90"); /* jz does not end it */
     assert_int_equal(d.ninsns, 5);
-    d = TRANSLATE("\x90\xfb\x90\xc3"); /* sti does */
+    d = TRANSLATE("\x90\xf4\x90\xc3"); /* hlt does */
     assert_int_equal(d.ninsns, 2);
     d = TRANSLATE("\x90\x0f\x0b"); /* an invalid instruction is its own */
     assert_int_equal(d.ninsns, 2);
@@ -122,8 +120,6 @@ static void contexts(void **state)
     (void)state;
     struct code_draft d = TRANSLATE("\x0f\x28\xc1\xc3"); /* movaps xmm0, xmm1 */
     unsigned sites = d.nsites;
-    static uint8_t page[4096] = {0x0f, 0x28, 0xc1, 0xc3};
-    x.page = page;
     x.ctx = 0;
     xlat_block(&x, &d, 0, NULL);
     assert_int_equal(d.nsites, sites + 1);
