@@ -212,7 +212,10 @@ static void branch(struct emitter *e, uint64_t va, struct branches *b)
     case 3: /* push; ret */
         emit_8(e, 0x68);
         emit_bytes(e, &to, 4);
-        emit_bytes(e, rng_one_in(e->r, 2) ? "\xc2\x08\x00" : "\xc3", rng_one_in(e->r, 2) ? 3 : 1);
+        if (rng_one_in(e->r, 2))
+            emit_bytes(e, "\xc3", 1);
+        else
+            emit_bytes(e, "\xc2\x08\x00", 3);
         break;
     case 4: /* over a NOP or not */
         emit_8(e, rng_one_in(e->r, 2) ? 0xe3 : 0xe2);

@@ -82,6 +82,6 @@ int main(int argc, char **argv)
     printf("%u programs, %llu blocks translated, %llu exceptions, %llu interrupts\n", n,
            (unsigned long long)st->blocks, (unsigned long long)st->exceptions,
            (unsigned long long)st->interrupts);
-    vm_destroy(&m->vm);
+    machine_destroy(m);
     return !same;
 }

@@ -153,7 +153,7 @@ int main(int argc, char **argv)
         ok = same(&a, &b, o.seed + n);
     }
     printf("%u programs, %u compared\n", n, compared);
-    vm_destroy(&interp->vm);
-    vm_destroy(&dbt->vm);
+    machine_destroy(interp);
+    machine_destroy(dbt);
     return !ok;
 }

@@ -192,6 +192,13 @@ struct machine *machine_create(const struct engine_ops *engine)
     exit(1);
 }
 
+void machine_destroy(struct machine *m)
+{
+    timer_delete(m->timer);
+    vm_destroy(&m->vm);
+    free(m);
+}
+
 void machine_reset(struct machine *m, uint64_t noise)
 {
     m->noise = noise | 1;

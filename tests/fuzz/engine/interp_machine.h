@@ -26,6 +26,7 @@ struct machine {
 };
 
 struct machine *machine_create(const struct engine_ops *engine);
+void machine_destroy(struct machine *m);
 /* Zero memory and a reset CPU. */
 void machine_reset(struct machine *m, uint64_t noise);
 /* Execute from the state in m->cpu until the machine stops or some milliseconds have passed. */

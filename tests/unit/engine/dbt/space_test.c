@@ -173,16 +173,18 @@ static void jumps_of_a_page(void **state)
 /* Nothing comes to lie there while the VM lives; then the next VM may have the same addresses. */
 static void places_of_strays(void **state)
 {
-    struct space_aliases al;
+    struct space_aliases al, second;
     struct error err;
     void *ram = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(space_reserve_aliases(&al, (uintptr_t)ram, 1 << 20, &err), 0);
         assert_true(al.made != 0);
-        assert_int_equal(
-            space_reserve_aliases(&(struct space_aliases){0}, (uintptr_t)ram, 1 << 20, &err),
-            -EEXIST);
+        /* The places are taken: an error, or under a sanitizer, which has some itself, none left.
+         */
+        int r = space_reserve_aliases(&second, (uintptr_t)ram, 1 << 20, &err);
+        assert_true(r == -EEXIST || (r == 0 && second.made == 0));
+        space_release_aliases(&second);
         space_release_aliases(&al);
     }
     munmap(ram, 1 << 20);
