@@ -248,7 +248,7 @@ static bool compare(struct lockstep *ls, const struct x86_cpu *c, struct verdict
 {
     const struct x86_cpu *s = ls->cpu;
     /* At a fault in the middle, what is dead is not known. */
-    uint8_t live = ls->strict ? ALL_FLAGS : v->first == RAN ? v->live : 0;
+    uint8_t live = v->first == RAN ? v->live : ls->strict ? ALL_FLAGS : 0;
     if (v->first != v->second) {
         const struct x86_cpu *f = v->first == FAULTED ? s : c;
         snprintf(v->what, sizeof(v->what),

@@ -222,16 +222,30 @@ static void emit_undecodable(struct xlat *x, unsigned off)
     asm_jmp_mem(&x->a, HOT(slow));
 }
 
-/* Flags that the block leaves otherwise than the host's own instruction would: those that division
- * leaves undefined, as its operands are compared before. */
+/* Flags that are undefined, and come out otherwise than from the interpreter: of a division, whose
+ * operands are compared before, and OF of a rotation by a constant, which hosts set by encoding. */
+static uint8_t undefined_flags(const struct x86_insn *in)
+{
+    switch (in->iclass) {
+    case X86_I_DIV:
+    case X86_I_IDIV:
+        return in->desc->flags_undef;
+    case X86_I_ROL:
+    case X86_I_ROR:
+        return in->opcode == 0xc0 || in->opcode == 0xc1 ? X86_FL_OF : 0;
+    default:
+        return 0;
+    }
+}
+
+/* Such flags, as the block leaves them behind. */
 static uint8_t odd_flags(const struct xlat *x)
 {
     uint8_t odd = 0;
     for (unsigned i = 0; i < x->n; i++) {
         const struct x86_insn *in = &x->insns[i].in;
         odd &= (uint8_t)~in->desc->flags_write;
-        if (in->iclass == X86_I_DIV || in->iclass == X86_I_IDIV)
-            odd |= in->desc->flags_undef;
+        odd |= undefined_flags(in);
     }
     return odd;
 }
