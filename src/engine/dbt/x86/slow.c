@@ -211,11 +211,11 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     c->op = op;
     const struct x86_op *next = op->fn(c, op);
     c->op = NULL;
-    if (!next)
-        return d->lockstep ? NULL : dbt_dispatch(d, c);
     bool stay = dbt_space_is_current(d, c);
     for (unsigned i = 0; i < nva && stay; i++)
         dbt_fill(d, c, va[i]);
+    if (!next)
+        return d->lockstep ? NULL : dbt_dispatch(d, c);
     bool leave = wants_attention(c) && !d->lockstep;
     if (!site.resume || leave || !stay || d->epoch != atomic_load(&cc->epoch)) {
         c->rip = c->code_base + site.off + site.len;
