@@ -15,8 +15,9 @@ static const struct {
     uint32_t leaf, subleaf;
     unsigned regs;
 } feature_leaves[] = {
-    {1, 0, ECX | EDX},          {7, 0, EBX | ECX | EDX}, {0xd, 0, EAX | EDX},  {0xd, 1, EAX},
-    {0x80000001, 0, ECX | EDX}, {0x80000007, 0, EDX},    {0x80000008, 0, EBX}, {0x80000021, 0, EAX},
+    {1, 0, ECX | EDX},    {7, 0, EBX | ECX | EDX}, {7, 2, EDX},
+    {0xd, 0, EAX | EDX},  {0xd, 1, EAX},           {0x80000001, 0, ECX | EDX},
+    {0x80000007, 0, EDX}, {0x80000008, 0, EBX},    {0x80000021, 0, EAX},
 };
 
 static int get_supported(struct kvm_machine *m, struct error *err)

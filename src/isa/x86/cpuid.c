@@ -31,6 +31,9 @@
 /* VERW clears buffers (there are none); SPEC_CTRL, STIBP, ARCH_CAPABILITIES, SSBD: registers that
  * exist and do nothing. KVM says which of these its processor has. */
 #define LEAF7_EDX_OURS (BIT(10) | BIT(26) | BIT(27) | BIT(29) | BIT(31))
+/* Leaf 7.2 EDX: BHI_CTRL, a bit of SPEC_CTRL. Without it Linux clears the branch history by a loop
+ * of calls at each system call, whatever ARCH_CAPABILITIES says. */
+#define LEAF7_2_EDX_OURS BIT(4)
 /* 80000001: LAHF LZCNT PREFETCHW; SYSCALL NX 1GB RDTSCP LM */
 #define EXT1_ECX      (BIT(0) | BIT(5) | BIT(8))
 #define EXT1_EDX_OURS (BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29))
@@ -115,7 +118,9 @@ static void add_basic(struct cpuid_model *m, unsigned ncpus, bool avx)
                       (h1.d & LEAF1_EDX) | (ncpus > 1 ? BIT(28) : 0)});
     add(m, 2, (struct regs){0x00ff0001, 0, 0, 0});
     add(m, 6, (struct regs){BIT(2), 0, 0, 0}); /* APIC timer runs always */
-    add_sub(m, 7, 0, (struct regs){0, ebx7, LEAF7_ECX_OURS, LEAF7_EDX_OURS});
+    add_sub(m, 7, 0, (struct regs){2, ebx7, LEAF7_ECX_OURS, LEAF7_EDX_OURS});
+    add_sub(m, 7, 1, (struct regs){0});
+    add_sub(m, 7, 2, (struct regs){.d = LEAF7_2_EDX_OURS});
     add_xsave(m);
     add_topology(m, ncpus);
     /* TSC = crystal (1 MHz) * ebx / eax. */

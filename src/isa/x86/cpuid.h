@@ -13,10 +13,11 @@
  * IA32_ARCH_CAPABILITIES as the guest reads it: this CPU is not subject to the known speculation
  * leaks between guest kernel and guest user (they are not separated by speculation barriers here
  * but by the engine), and has enhanced IBRS. So guests build neither retpolines nor isolated page
- * tables. RDCL_NO IBRS_ALL SKIP_L1DFL SSB_NO MDS_NO PSCHANGE_MC_NO TAA_NO SBDR FBSDP PSDP FB_CLEAR
- * BHI PBRSB GDS RFDS
+ * tables, nor take indirect branches through thunks (ITS), each of which is a page protected anew.
+ * RDCL_NO IBRS_ALL SKIP_L1DFL SSB_NO MDS_NO PSCHANGE_MC_NO TAA_NO SBDR FBSDP PSDP FB_CLEAR BHI
+ * PBRSB GDS RFDS ITS
  */
-#define CPUID_ARCH_CAPABILITIES UINT64_C(0xd12e17b)
+#define CPUID_ARCH_CAPABILITIES UINT64_C(0x400000000d12e17b)
 
 struct cpuid_leaf {
     uint32_t leaf, subleaf;
