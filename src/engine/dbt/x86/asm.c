@@ -3,17 +3,7 @@
  */
 #include "engine/dbt/x86/asm.h"
 
-#include <string.h>
-
 enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1, PREFIX_GS = 0x65 };
-
-void asm_8(struct asm_buf *a, unsigned v)
-{
-    if (a->len < a->size)
-        a->bytes[a->len++] = (uint8_t)v;
-    else
-        a->full = true;
-}
 
 void asm_bytes(struct asm_buf *a, const uint8_t *p, unsigned n)
 {
@@ -23,16 +13,6 @@ void asm_bytes(struct asm_buf *a, const uint8_t *p, unsigned n)
     }
     memcpy(a->bytes + a->len, p, n);
     a->len += n;
-}
-
-void asm_32(struct asm_buf *a, uint32_t v)
-{
-    asm_bytes(a, (const uint8_t *)&v, 4);
-}
-
-void asm_64(struct asm_buf *a, uint64_t v)
-{
-    asm_bytes(a, (const uint8_t *)&v, 8);
 }
 
 static bool fits8(int32_t v)
@@ -47,25 +27,31 @@ static unsigned sib(const struct asm_mem *m)
     return (unsigned)m->scale << 6 | index << 3 | base;
 }
 
+/* Some leading bytes, then more. */
+static uint64_t join(uint64_t head, unsigned n, uint64_t tail)
+{
+    return head | tail << 8 * n;
+}
+
+/* Bytes of the displacement: all of it without a base, which is what mod 0 means then. */
+static unsigned disp_size(const struct asm_mem *m)
+{
+    if (m->base == ASM_NONE)
+        return 4;
+    if (m->disp == 0 && (m->base & 7) != H_RBP)
+        return 0;
+    return fits8(m->disp) ? 1 : 4;
+}
+
 void asm_modrm_mem(struct asm_buf *a, unsigned reg, const struct asm_mem *m)
 {
-    unsigned r = (reg & 7) << 3;
     bool with_sib = m->base == ASM_NONE || m->index != ASM_NONE || (m->base & 7) == H_RSP;
-    unsigned rm = with_sib ? 4 : m->base & 7u;
-    unsigned mod = 2;
-    if (m->base == ASM_NONE)
-        mod = 0;
-    else if (m->disp == 0 && (m->base & 7) != H_RBP)
-        mod = 0;
-    else if (fits8(m->disp))
-        mod = 1;
-    asm_8(a, mod << 6 | r | rm);
+    unsigned disp = disp_size(m), n = with_sib ? 2 : 1;
+    unsigned mod = m->base == ASM_NONE ? 0 : (disp + 1) / 2; /* 0, 1, 4 bytes: 0, 1, 2 */
+    uint64_t modrm = mod << 6 | (reg & 7) << 3 | (with_sib ? 4 : m->base & 7u);
     if (with_sib)
-        asm_8(a, sib(m));
-    if (mod == 1)
-        asm_8(a, (uint8_t)m->disp);
-    else if (mod == 2 || m->base == ASM_NONE)
-        asm_32(a, (uint32_t)m->disp);
+        modrm |= sib(m) << 8;
+    asm_put(a, join(modrm, n, (uint32_t)m->disp), n + disp);
 }
 
 unsigned asm_rex_bits(unsigned reg, const struct asm_mem *m)
@@ -74,31 +60,33 @@ unsigned asm_rex_bits(unsigned reg, const struct asm_mem *m)
            (m->base != ASM_NONE && (m->base & 8) ? REX_B : 0);
 }
 
-static void opcode_bytes(struct asm_buf *a, unsigned opcode)
+/* One opcode byte, or 0f and another. */
+static uint64_t opcode_bytes(unsigned opcode)
 {
-    if (opcode > 0xff)
-        asm_8(a, opcode >> 8);
-    asm_8(a, opcode & 0xff);
+    return opcode > 0xff ? opcode >> 8 | (opcode & 0xff) << 8 : opcode;
+}
+
+static unsigned opcode_size(unsigned opcode)
+{
+    return opcode > 0xff ? 2 : 1;
 }
 
 void asm_op_mem(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, struct asm_mem m)
 {
-    unsigned rex = (w ? REX_W : 0) | asm_rex_bits(reg, &m);
-    if (m.gs)
-        asm_8(a, PREFIX_GS);
+    unsigned rex = (w ? REX_W : 0) | asm_rex_bits(reg, &m), n = m.gs;
+    uint64_t head = m.gs ? PREFIX_GS : 0;
     if (rex)
-        asm_8(a, REX | rex);
-    opcode_bytes(a, opcode);
+        head = join(head, n++, REX | rex);
+    asm_put(a, join(head, n, opcode_bytes(opcode)), n + opcode_size(opcode));
     asm_modrm_mem(a, reg, &m);
 }
 
 void asm_op_reg(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, unsigned rm)
 {
     unsigned rex = (w ? REX_W : 0) | (reg & 8 ? REX_R : 0) | (rm & 8 ? REX_B : 0);
-    if (rex)
-        asm_8(a, REX | rex);
-    opcode_bytes(a, opcode);
-    asm_8(a, 0xc0 | (reg & 7) << 3 | (rm & 7));
+    unsigned n = rex != 0, size = opcode_size(opcode);
+    uint64_t modrm = 0xc0 | (reg & 7) << 3 | (rm & 7);
+    asm_put(a, join(rex ? REX | rex : 0, n, join(opcode_bytes(opcode), size, modrm)), n + size + 1);
 }
 
 void asm_lea(struct asm_buf *a, unsigned dst, struct asm_mem m)
@@ -108,10 +96,9 @@ void asm_lea(struct asm_buf *a, unsigned dst, struct asm_mem m)
 
 void asm_lea_wide(struct asm_buf *a, unsigned dst, unsigned base, int32_t disp)
 {
-    asm_8(a, REX | REX_W | (dst & 8 ? REX_R : 0) | (base & 8 ? REX_B : 0));
-    asm_8(a, 0x8d);
-    asm_8(a, 0x80 | (dst & 7) << 3 | (base & 7));
-    asm_32(a, (uint32_t)disp);
+    unsigned rex = REX | REX_W | (dst & 8 ? REX_R : 0) | (base & 8 ? REX_B : 0);
+    unsigned modrm = 0x80 | (dst & 7) << 3 | (base & 7);
+    asm_put(a, join(rex | 0x8d << 8 | modrm << 16, 3, (uint32_t)disp), 7);
 }
 
 void asm_lea32(struct asm_buf *a, unsigned dst, struct asm_mem m)
@@ -146,10 +133,9 @@ void asm_mov(struct asm_buf *a, unsigned dst, unsigned src)
 
 void asm_mov_imm32(struct asm_buf *a, unsigned dst, uint32_t v)
 {
-    if (dst & 8)
-        asm_8(a, REX | REX_B);
-    asm_8(a, 0xb8 | (dst & 7));
-    asm_32(a, v);
+    unsigned n = dst >> 3;
+    uint64_t head = join(n ? REX | REX_B : 0, n, 0xb8 | (dst & 7));
+    asm_put(a, join(head, n + 1, v), n + 5);
 }
 
 void asm_mov_imm64(struct asm_buf *a, unsigned dst, uint64_t v)
@@ -170,87 +156,72 @@ void asm_mov_imm64(struct asm_buf *a, unsigned dst, uint64_t v)
 }
 
 /* VEX with map and pp; `r` and `b` are register numbers, `v` is vvvv, W = 1. */
-static void vex3(struct asm_buf *a, unsigned r, unsigned b, unsigned map, unsigned v_pp)
+static uint64_t vex3(unsigned r, unsigned b, unsigned map, unsigned v_pp)
 {
-    asm_8(a, 0xc4);
-    asm_8(a, (r & 8 ? 0 : 0x80) | 0x40 | (b & 8 ? 0 : 0x20) | map);
-    asm_8(a, 0x80 | v_pp);
+    unsigned registers = (r & 8 ? 0 : 0x80) | 0x40 | (b & 8 ? 0 : 0x20);
+    return 0xc4 | (registers | map) << 8 | (0x80 | v_pp) << 16;
 }
 
 void asm_rorx(struct asm_buf *a, unsigned dst, unsigned src, unsigned count)
 {
-    vex3(a, dst, src, 3, 0x78 | 3); /* VEX.LZ.F2.0F3A.W1 F0 /r ib */
-    asm_8(a, 0xf0);
-    asm_8(a, 0xc0 | (dst & 7) << 3 | (src & 7));
-    asm_8(a, count);
+    uint64_t rest = 0xf0 | (0xc0 | (dst & 7) << 3 | (src & 7)) << 8 | count << 16;
+    asm_put(a, join(vex3(dst, src, 3, 0x78 | 3), 3, rest), 6); /* VEX.LZ.F2.0F3A.W1 F0 /r ib */
 }
 
 void asm_pext_gs(struct asm_buf *a, unsigned dst, unsigned src, uint32_t gs_off)
 {
     struct asm_mem m = MEM_GS(gs_off);
-    asm_8(a, PREFIX_GS);
-    vex3(a, dst, 0, 2, (~src & 15) << 3 | 2); /* VEX.LZ.F3.0F38.W1 F5 /r */
-    asm_8(a, 0xf5);
+    uint64_t vex = vex3(dst, 0, 2, (~src & 15) << 3 | 2); /* VEX.LZ.F3.0F38.W1 F5 /r */
+    asm_put(a, join(PREFIX_GS, 1, join(vex, 3, 0xf5)), 5);
     asm_modrm_mem(a, dst, &m);
 }
 
 /* 64 bits */
 void asm_crc32(struct asm_buf *a, unsigned dst, unsigned src)
 {
-    static const uint8_t opcode[] = {0x0f, 0x38, 0xf1};
-    asm_8(a, 0xf2);
-    asm_8(a, REX | REX_W | (dst & 8 ? REX_R : 0) | (src & 8 ? REX_B : 0));
-    asm_bytes(a, opcode, sizeof(opcode));
-    asm_8(a, 0xc0 | (dst & 7) << 3 | (src & 7));
+    unsigned rex = REX | REX_W | (dst & 8 ? REX_R : 0) | (src & 8 ? REX_B : 0);
+    uint64_t modrm = 0xc0 | (dst & 7) << 3 | (src & 7);
+    asm_put(a, join(0xf2 | rex << 8, 2, join(0xf1380f, 3, modrm)), 6);
 }
 
 void asm_test8_imm(struct asm_buf *a, unsigned reg, unsigned imm)
 {
-    if (reg >= H_RSP)
-        asm_8(a, REX | (reg & 8 ? REX_B : 0));
-    asm_8(a, 0xf6);
-    asm_8(a, 0xc0 | (reg & 7));
-    asm_8(a, imm);
+    unsigned n = reg >= H_RSP;
+    uint64_t rex = n ? REX | (reg & 8 ? REX_B : 0) : 0;
+    asm_put(a, join(rex, n, 0xf6 | (0xc0 | (reg & 7)) << 8 | imm << 16), n + 3);
 }
 
 void asm_flags_keep(struct asm_buf *a)
 {
-    static const uint8_t code[] = {0x9f, 0x0f, 0x90, 0xc0}; /* lahf; seto al */
-    asm_bytes(a, code, sizeof(code));
+    asm_put(a, 0xc0900f9f, 4); /* lahf; seto al */
 }
 
 void asm_flags_load(struct asm_buf *a)
 {
-    static const uint8_t code[] = {0x04, 0x7f, 0x9e}; /* add al, 7fh; sahf */
-    asm_bytes(a, code, sizeof(code));
+    asm_put(a, 0x9e7f04, 3); /* add al, 7fh; sahf */
 }
 
 uint32_t asm_jcc(struct asm_buf *a, unsigned cc)
 {
-    asm_8(a, 0x0f);
-    asm_8(a, 0x80 | cc);
-    asm_32(a, 0);
+    asm_put(a, 0x0f | (0x80 | cc) << 8, 6);
     return a->len - 4;
 }
 
 uint32_t asm_jmp(struct asm_buf *a)
 {
-    asm_8(a, 0xe9);
-    asm_32(a, 0);
+    asm_put(a, 0xe9, 5);
     return a->len - 4;
 }
 
 uint32_t asm_jcc8(struct asm_buf *a, unsigned cc)
 {
-    asm_8(a, 0x70 | cc);
-    asm_8(a, 0);
+    asm_put(a, 0x70 | cc, 2);
     return a->len - 1;
 }
 
 uint32_t asm_jrcxz(struct asm_buf *a)
 {
-    asm_8(a, 0xe3);
-    asm_8(a, 0);
+    asm_put(a, 0xe3, 2);
     return a->len - 1;
 }
 

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
 
 enum { ASM_NONE = -1 };
 
@@ -36,7 +39,10 @@ struct asm_mem {
     int32_t disp;
 };
 
-/* Overflow sets `full` and drops what does not fit: checked once, at the end. */
+/*
+ * Overflow sets `full` and drops what does not fit: checked once, at the end. Bytes are stored eight
+ * at a time, of which only those up to `len` count.
+ */
 struct asm_buf {
     uint8_t *bytes;
     uint32_t len, size;
@@ -48,9 +54,42 @@ struct asm_buf {
 #define MEM_INDEXED(reg, idx, off)                                                                 \
     ((struct asm_mem){(int8_t)(reg), (int8_t)(idx), 0, false, (int32_t)(off)})
 
-void asm_8(struct asm_buf *a, unsigned v);
-void asm_32(struct asm_buf *a, uint32_t v);
-void asm_64(struct asm_buf *a, uint64_t v);
+/* The low `n` bytes of `v`, 8 at most. */
+static inline void asm_put(struct asm_buf *a, uint64_t v, unsigned n)
+{
+    if (unlikely(a->size - a->len < sizeof(v))) {
+        a->full = true;
+        return;
+    }
+    memcpy(a->bytes + a->len, &v, sizeof(v));
+    a->len += n;
+}
+
+static inline void asm_8(struct asm_buf *a, unsigned v)
+{
+    asm_put(a, v, 1);
+}
+
+static inline void asm_32(struct asm_buf *a, uint32_t v)
+{
+    asm_put(a, v, 4);
+}
+
+static inline void asm_64(struct asm_buf *a, uint64_t v)
+{
+    asm_put(a, v, 8);
+}
+
+/* `n` bytes, 15 at most, of 16 that may be read. */
+static inline void asm_copy(struct asm_buf *a, const uint8_t *p, unsigned n)
+{
+    uint64_t v[2];
+    memcpy(v, p, sizeof(v));
+    asm_put(a, v[0], n < 8 ? n : 8);
+    if (n > 8)
+        asm_put(a, v[1], n - 8);
+}
+
 void asm_bytes(struct asm_buf *a, const uint8_t *p, unsigned n);
 
 /* ModRM, SIB and displacement for a register field and a memory operand; the REX bits it needs are

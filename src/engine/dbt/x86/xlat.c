@@ -58,10 +58,8 @@ static void decode_block(struct xlat *x, unsigned off)
 {
     while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
         struct xlat_insn *xi = &x->insns[x->n];
-        unsigned avail = (unsigned)GUEST_PAGE_SIZE - off;
-        avail = avail < LONGEST ? avail : LONGEST;
-        memcpy(xi->raw, x->page + off, avail);
-        if (x86_decode(&xi->in, xi->raw, avail, X86_MODE_64) < 0)
+        xi->raw = x->page + off;
+        if (x86_decode(&xi->in, xi->raw, GUEST_PAGE_SIZE - off, X86_MODE_64) < 0)
             return; /* invalid, or in two pages: an entry of its own */
         xi->off = (uint16_t)off;
         /* Comparisons need blocks to end at the same place wherever they start. */
@@ -79,8 +77,9 @@ static void decode_straddler(struct xlat *x, unsigned off, const uint8_t *more)
 {
     struct xlat_insn *xi = &x->insns[0];
     unsigned have = (unsigned)GUEST_PAGE_SIZE - off;
-    memcpy(xi->raw, x->page + off, have);
-    memcpy(xi->raw + have, more, LONGEST - have);
+    memcpy(x->straddler, x->page + off, have);
+    memcpy(x->straddler + have, more, LONGEST - have);
+    xi->raw = x->straddler;
     if (x86_decode(&xi->in, xi->raw, LONGEST, X86_MODE_64) < 0)
         return;
     xi->off = (uint16_t)off;

@@ -27,6 +27,7 @@ enum {
     XLAT_SITES = 4 * XLAT_INSNS,
     XLAT_LINKS = 2 * XLAT_INSNS + 2 + XLAT_ANCHORS,
     XLAT_TAILS = 6 * XLAT_INSNS,
+    XLAT_PADDING = 64, /* bytes that may be read behind the page's end; never part of code */
 };
 
 #define HOT(field) MEM_GS(offsetof(struct dbt_hot, field))
@@ -67,7 +68,7 @@ struct xlat_tail {
 
 struct xlat_insn {
     struct x86_insn in;
-    uint8_t raw[16];   /* its bytes */
+    const uint8_t *raw; /* its bytes, and more that may be read */
     uint16_t off;      /* in the page */
     uint8_t live;      /* flags live before it: X86_FL_* */
     uint32_t label;    /* where its host code starts */
@@ -86,8 +87,10 @@ struct xlat_anchor {
 struct xlat {
     struct asm_buf a;
     const struct x86_cpu *c;       /* for its CPUID model */
-    uint8_t page[GUEST_PAGE_SIZE]; /* as it was when translation began */
-    uint64_t lines;                /* of 64 bytes that the translation depends on */
+    /* The page as it was when translation began. */
+    uint8_t page[GUEST_PAGE_SIZE + XLAT_PADDING];
+    uint8_t straddler[XLAT_PADDING]; /* the bytes of an instruction in two pages */
+    uint64_t lines;                  /* of 64 bytes that the translation depends on */
     uint32_t ctx;
     unsigned n, i;
     struct xlat_insn insns[XLAT_INSNS];

@@ -277,7 +277,7 @@ static void encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m)
     }
     asm_8(&x->a, in->opcode);
     asm_modrm_mem(&x->a, e.reg, &m);
-    asm_bytes(&x->a, xi->raw + in->imm_off, in->imm_size);
+    asm_copy(&x->a, xi->raw + in->imm_off, in->imm_size);
 }
 
 static void with_memory(struct xlat *x, const struct xlat_insn *xi)
@@ -315,7 +315,7 @@ bool xlat_plain(struct xlat *x)
     if (x86_is_mem(in) || in->iclass == X86_I_NOP || in->iclass == X86_I_ENDBR64)
         return true; /* hints, prefetches */
     load_spilled(x, in, ASM_NONE);
-    asm_bytes(&x->a, xi->raw, in->len);
+    asm_copy(&x->a, xi->raw, in->len);
     store_spilled(x, in, ASM_NONE);
     return true;
 }

@@ -20,7 +20,7 @@ static struct xlat x;
 static struct code_draft translate_at(unsigned off, const void *code, unsigned len)
 {
     struct code_draft d;
-    memset(x.page, 0xcc, sizeof(x.page));
+    memset(x.page, 0xcc, GUEST_PAGE_SIZE);
     memcpy(x.page + off, code, len < 4096 - off ? len : 4096 - off);
     if (!model.xcr0_mask)
         cpuid_model_build(&model, 1, 1000000000);
