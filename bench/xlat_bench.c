@@ -83,7 +83,7 @@ static bool time_page(struct bench *b, const uint8_t *page, gpa_t gpa)
     double best = 1e18;
     for (unsigned i = 0; i < b->rounds; i++) {
         double start = now_ns();
-        memcpy(b->xlat.page, page, GUEST_PAGE_SIZE);
+        xlat_load_page(&b->xlat, page);
         if (!translate_page(b, gpa + ((gpa_t)i << 32)))
             return false;
         double took = now_ns() - start;

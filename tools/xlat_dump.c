@@ -117,7 +117,7 @@ int main(int argc, char **argv)
     cpuid_model_build(&model, 1, TSC_HZ);
     d->cpu.model = &model;
     d->xlat.c = &d->cpu;
-    memcpy(d->xlat.page, d->page, GUEST_PAGE_SIZE);
+    xlat_load_page(&d->xlat, d->page);
     ZydisDecoderInit(&d->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     ZydisFormatterInit(&d->formatter, ZYDIS_FORMATTER_STYLE_INTEL);
     ZydisFormatterSetProperty(&d->formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE,

@@ -57,6 +57,7 @@ struct dbt_vcpu {
     struct lockstep *lockstep; /* NULL: nobody compares */
     struct dbt_op ops[DBT_OPS];
     uint64_t untranslated[X86_I_COUNT]; /* calls of whole sites */
+    const uint8_t *copied; /* the page that xlat.page is a copy of, perhaps an old one; or NULL */
     struct xlat xlat;
 };
 

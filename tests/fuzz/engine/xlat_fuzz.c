@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     m.x = &x;
     x.c = &cpu;
     x.ctx = data[2];
-    memcpy(x.page, page, GUEST_PAGE_SIZE);
+    xlat_load_page(&x, page);
     x.lockstep = options & OPT_LOCKSTEP;
     x.strict = options & OPT_STRICT;
     xlat_block(&x, &m.d, off, more);

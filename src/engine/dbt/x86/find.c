@@ -43,31 +43,43 @@ static const struct code_block *find(struct code_cache *cc, const struct source 
     return b;
 }
 
-/*
- * From now on nobody writes to the page unnoticed. Which lines of it matter is not known before it
- * is translated, so a copy is, and watch_lines() has the last word.
- */
-static void watch(struct dbt_vcpu *d, struct source *s)
+/* The translator's copy of a page serves many blocks: watch_lines() has the last word on it. */
+static void load_page(struct dbt_vcpu *d, const struct source *s)
 {
-    s->gen = softmmu_watch_code(&d->it.mmu, s->gpa, 0, &s->genp);
+    if (d->copied == s->page)
+        return;
+    xlat_load_page(&d->xlat, s->page);
+    d->copied = s->page;
+}
+
+/* Did the translation see what memory holds now? */
+static bool is_current(struct dbt_vcpu *d, const struct source *s)
+{
+    const struct xlat *x = &d->xlat;
+    for (uint64_t left = x->lines; left; left &= left - 1) {
+        unsigned at = 64 * (unsigned)__builtin_ctzll(left);
+        if (memcmp(x->page + at, s->page + at, 64) != 0)
+            return false;
+    }
+    unsigned have = (unsigned)GUEST_PAGE_SIZE - (s->gpa & (GUEST_PAGE_SIZE - 1));
+    return !s->more || memcmp(x->straddler + have, s->more, XLAT_LONGEST - have) == 0;
+}
+
+/*
+ * From now on nobody writes unnoticed to the lines that the translation depends on; none has
+ * changed them since they were read.
+ */
+static bool watch_lines(struct dbt_vcpu *d, struct source *s)
+{
+    s->gen = softmmu_watch_code(&d->it.mmu, s->gpa, d->xlat.lines, &s->genp);
     s->genp2 = s->genp;
     s->gen2 = s->gen;
     if (s->more)
         s->gen2 = softmmu_watch_code(&d->it.mmu, s->gpa2, 1, &s->genp2);
-    memcpy(d->xlat.page, s->page, GUEST_PAGE_SIZE);
-}
-
-/* Writes to the lines that the translation depends on count; none has changed them yet. */
-static bool watch_lines(struct dbt_vcpu *d, const struct source *s)
-{
-    uint64_t lines = d->xlat.lines;
-    if (softmmu_watch_code(&d->it.mmu, s->gpa, lines, &(_Atomic uint32_t *){NULL}) != s->gen)
-        return false;
-    for (unsigned i = 0; i < 64; i++) {
-        if ((lines >> i & 1) && memcmp(d->xlat.page + 64 * i, s->page + 64 * i, 64) != 0)
-            return false;
-    }
-    return true;
+    if (is_current(d, s))
+        return true;
+    d->copied = NULL;
+    return false;
 }
 
 static bool fresh(const struct source *s)
@@ -104,7 +116,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     struct code_cache *cc = &d->vm->code;
     struct code_draft draft;
     const uint64_t start = mono_ns();
-    watch(d, s);
+    load_page(d, s);
     d->xlat.c = c;
     d->xlat.ctx = ctx;
     xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);

@@ -9,7 +9,6 @@
 #include "isa/x86/decode.h"
 
 enum {
-    LONGEST = 15, /* bytes of an instruction */
     LOCKSTEP_LINE = 63,
 };
 
@@ -43,7 +42,7 @@ static bool ends_block(const struct x86_insn *in)
 bool xlat_straddles(const uint8_t *page, unsigned off)
 {
     struct x86_insn in;
-    return off > GUEST_PAGE_SIZE - LONGEST &&
+    return off > GUEST_PAGE_SIZE - XLAT_LONGEST &&
            x86_decode(&in, page + off, GUEST_PAGE_SIZE - off, X86_MODE_64) == -X86_D_SHORT;
 }
 
@@ -54,6 +53,12 @@ void xlat_depends(struct xlat *x, unsigned off, unsigned len)
     x->lines |= (UINT64_MAX << (off / 64)) & (UINT64_MAX >> (63 - last / 64));
 }
 
+void xlat_load_page(struct xlat *x, const uint8_t *bytes)
+{
+    memcpy(x->page, bytes, GUEST_PAGE_SIZE);
+    memset(x->peeked, 0, sizeof(x->peeked));
+}
+
 static void decode_block(struct xlat *x, unsigned off)
 {
     while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
@@ -62,6 +67,7 @@ static void decode_block(struct xlat *x, unsigned off)
         if (x86_decode(&xi->in, xi->raw, GUEST_PAGE_SIZE - off, X86_MODE_64) < 0)
             return; /* invalid, or in two pages: an entry of its own */
         xi->off = (uint16_t)off;
+        xlat_note_peek(x, off, &xi->in);
         /* Comparisons need blocks to end at the same place wherever they start. */
         if (x->lockstep && x->n && (off ^ x->insns[0].off) & ~LOCKSTEP_LINE)
             return;
@@ -78,9 +84,9 @@ static void decode_straddler(struct xlat *x, unsigned off, const uint8_t *more)
     struct xlat_insn *xi = &x->insns[0];
     unsigned have = (unsigned)GUEST_PAGE_SIZE - off;
     memcpy(x->straddler, x->page + off, have);
-    memcpy(x->straddler + have, more, LONGEST - have);
+    memcpy(x->straddler + have, more, XLAT_LONGEST - have);
     xi->raw = x->straddler;
-    if (x86_decode(&xi->in, xi->raw, LONGEST, X86_MODE_64) < 0)
+    if (x86_decode(&xi->in, xi->raw, XLAT_LONGEST, X86_MODE_64) < 0)
         return;
     xi->off = (uint16_t)off;
     x->n = 1;
@@ -256,7 +262,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
     x->nsites = x->nlinks = x->ntails = 0;
     x->ended = false;
     x->lines = 0;
-    xlat_depends(x, off, LONGEST);
+    xlat_depends(x, off, XLAT_LONGEST);
     if (more)
         decode_straddler(x, off, more);
     else

@@ -27,6 +27,7 @@ enum {
     XLAT_SITES = 4 * XLAT_INSNS,
     XLAT_LINKS = 2 * XLAT_INSNS + 2 + XLAT_ANCHORS,
     XLAT_TAILS = 6 * XLAT_INSNS,
+    XLAT_LONGEST = 15, /* bytes of an instruction */
     XLAT_PADDING = 64, /* bytes that may be read behind the page's end; never part of code */
 };
 
@@ -75,6 +76,15 @@ struct xlat_insn {
     uint8_t anchor[2]; /* of its accesses: number + 1, or 0 */
 };
 
+/* What a look ahead needs to know of the instruction at an offset of the page. */
+enum xlat_flow { FLOW_ON, FLOW_TO, FLOW_EITHER, FLOW_AWAY };
+struct xlat_peek {
+    uint8_t len; /* 0: it does not decode, or not in this page */
+    uint8_t read, killed;
+    uint8_t flow;   /* enum xlat_flow: to the next one, to `target`, to either, or who knows */
+    int32_t target; /* relative to the page's start */
+};
+
 /* See xlat_anchor.c. */
 struct xlat_anchor {
     uint8_t base;     /* register */
@@ -89,7 +99,9 @@ struct xlat {
     const struct x86_cpu *c;       /* for its CPUID model */
     /* The page as it was when translation began. */
     uint8_t page[GUEST_PAGE_SIZE + XLAT_PADDING];
-    uint8_t straddler[XLAT_PADDING]; /* the bytes of an instruction in two pages */
+    uint8_t straddler[XLAT_PADDING];           /* the bytes of an instruction in two pages */
+    struct xlat_peek peeks[GUEST_PAGE_SIZE];   /* where `peeked` has a bit, of the page's bytes */
+    uint64_t peeked[GUEST_PAGE_SIZE / 64];
     uint64_t lines;                  /* of 64 bytes that the translation depends on */
     uint32_t ctx;
     unsigned n, i;
@@ -110,6 +122,9 @@ struct xlat {
     uint8_t bytes[XLAT_BYTES];
 };
 
+/* Another page, or new contents, to translate from. */
+void xlat_load_page(struct xlat *x, const uint8_t *bytes);
+
 /*
  * Translate from `off` in x->page, noting in x->lines what was looked at. With `more` non-NULL the
  * first instruction straddles the page's end and goes on there; it is a block of its own. Fills all
@@ -122,6 +137,10 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
 bool xlat_straddles(const uint8_t *page, unsigned off);
 /* The translation depends on these bytes of the page. */
 void xlat_depends(struct xlat *x, unsigned off, unsigned len);
+
+/* Of an instruction that was decoded at `off` of the page; or decoded now, if need be. */
+void xlat_note_peek(struct xlat *x, unsigned off, const struct x86_insn *in);
+const struct xlat_peek *xlat_peek_at(struct xlat *x, unsigned off);
 
 /* xlat_flags.c: flags live at `off` of the page, as far as a short look ahead tells. */
 uint8_t xlat_live_at(struct xlat *x, int64_t off, unsigned depth);

@@ -20,8 +20,10 @@ static struct xlat x;
 static struct code_draft translate_at(unsigned off, const void *code, unsigned len)
 {
     struct code_draft d;
-    memset(x.page, 0xcc, GUEST_PAGE_SIZE);
-    memcpy(x.page + off, code, len < 4096 - off ? len : 4096 - off);
+    uint8_t page[GUEST_PAGE_SIZE];
+    memset(page, 0xcc, sizeof(page));
+    memcpy(page + off, code, len < 4096 - off ? len : 4096 - off);
+    xlat_load_page(&x, page);
     if (!model.xcr0_mask)
         cpuid_model_build(&model, 1, 1000000000);
     x.c = &cpu;
