@@ -202,12 +202,13 @@ void code_link_to(struct code_cache *cc, const struct code_link *l, const struct
     cc->stats.links++;
 }
 
-/* jmp rel32 over the first bytes of the entry, which is aligned. */
+/* jmp rel32 over the first 5 bytes of the entry, which is aligned: somebody may stand behind them.
+ */
 static void close_entry(struct code_cache *cc, const struct code_block *b)
 {
     _Atomic uint64_t *p = (_Atomic uint64_t *)(cc->mem.rw + b->host);
-    uint64_t rel = cc->miss - (code_entry(cc, b) + 5);
-    atomic_store(p, UINT64_C(0xe9) | (rel & 0xffffffff) << 8 | UINT64_C(0x909090) << 40);
+    uint64_t rel = cc->miss - (code_entry(cc, b) + 5), behind = atomic_load(p) >> 40 << 40;
+    atomic_store(p, UINT64_C(0xe9) | (rel & 0xffffffff) << 8 | behind);
 }
 
 static void unhash(struct code_cache *cc, const struct code_block *b)

@@ -40,8 +40,8 @@ struct asm_mem {
 };
 
 /*
- * Overflow sets `full` and drops what does not fit: checked once, at the end. Bytes are stored eight
- * at a time, of which only those up to `len` count.
+ * Overflow sets `full` and drops what does not fit: checked once, at the end. Bytes are stored
+ * eight at a time, of which only those up to `len` count.
  */
 struct asm_buf {
     uint8_t *bytes;

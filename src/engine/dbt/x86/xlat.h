@@ -44,15 +44,10 @@ struct xlat_mem {
 enum xlat_flags { FLAGS_DEAD, FLAGS_IN_R11, FLAGS_IN_TMP };
 
 /* Code that stands behind the block: taken rarely. */
-enum xlat_tail_kind {
-    TAIL_PLAIN,
-    TAIL_SLOW,
-    TAIL_MISALIGNED,
-    TAIL_LINK,
-    TAIL_CROSS,
-    TAIL_ATTEND,
-    TAIL_MISS
-};
+enum xlat_tail_kind { TAIL_PLAIN, TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_ATTEND };
+/* How tails end: xlat_tail.c. */
+enum xlat_end { END_SLOW, END_SLOW_R11, END_SLOW_TMP, END_LINK, END_ATTEND, END_CROSS, END_COUNT };
+
 struct xlat_tail {
     enum xlat_tail_kind kind;
     uint32_t from;  /* displacement that leads here */
@@ -60,7 +55,7 @@ struct xlat_tail {
     uint32_t index; /* site or link */
     /* Misaligned: */
     enum xlat_flags flags;
-    uint32_t back, slow; /* where to go on, and the tail for what crosses pages */
+    uint32_t back; /* where to go on; what crosses pages is the next tail's */
     struct asm_mem guest;
     uint8_t size;
     bool in_r15;    /* the guest address must be in r15 when going back */
@@ -70,10 +65,10 @@ struct xlat_tail {
 struct xlat_insn {
     struct x86_insn in;
     const uint8_t *raw; /* its bytes, and more that may be read */
-    uint16_t off;      /* in the page */
-    uint8_t live;      /* flags live before it: X86_FL_* */
-    uint32_t label;    /* where its host code starts */
-    uint8_t anchor[2]; /* of its accesses: number + 1, or 0 */
+    uint16_t off;       /* in the page */
+    uint8_t live;       /* flags live before it: X86_FL_* */
+    uint32_t label;     /* where its host code starts */
+    uint8_t anchor[2];  /* of its accesses: number + 1, or 0 */
 };
 
 /* What a look ahead needs to know of the instruction at an offset of the page. */
@@ -96,13 +91,13 @@ struct xlat_anchor {
 
 struct xlat {
     struct asm_buf a;
-    const struct x86_cpu *c;       /* for its CPUID model */
+    const struct x86_cpu *c; /* for its CPUID model */
     /* The page as it was when translation began. */
     uint8_t page[GUEST_PAGE_SIZE + XLAT_PADDING];
-    uint8_t straddler[XLAT_PADDING];           /* the bytes of an instruction in two pages */
-    struct xlat_peek peeks[GUEST_PAGE_SIZE];   /* where `peeked` has a bit, of the page's bytes */
+    uint8_t straddler[XLAT_PADDING];         /* the bytes of an instruction in two pages */
+    struct xlat_peek peeks[GUEST_PAGE_SIZE]; /* where `peeked` has a bit, of the page's bytes */
     uint64_t peeked[GUEST_PAGE_SIZE / 64];
-    uint64_t lines;                  /* of 64 bytes that the translation depends on */
+    uint64_t lines; /* of 64 bytes that the translation depends on */
     uint32_t ctx;
     unsigned n, i;
     struct xlat_insn insns[XLAT_INSNS];
@@ -112,6 +107,7 @@ struct xlat {
     uint32_t nsites, nlinks;
     struct xlat_tail tails[XLAT_TAILS];
     uint32_t ntails;
+    uint32_t ends[END_COUNT]; /* where the last of each kind stands, or 0 */
     struct xlat_anchor anchors[XLAT_ANCHORS];
     unsigned nanchors;
     unsigned naccesses; /* of the current instruction, checked so far */
@@ -169,6 +165,8 @@ void xlat_keep_flags(struct xlat *x, enum xlat_flags how);
 void xlat_load_flags(struct asm_buf *a, enum xlat_flags how);
 uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx);
 uint32_t xlat_new_site(struct xlat *x, unsigned flags);
+
+/* xlat_tail.c */
 struct xlat_tail *xlat_new_tail(struct xlat *x, enum xlat_tail_kind kind, uint32_t from);
 void xlat_emit_tails(struct xlat *x);
 

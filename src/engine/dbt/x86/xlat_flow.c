@@ -247,19 +247,18 @@ void xlat_ret(struct xlat *x)
 
 /*
  * Entered with r11 = guest address, r15 = slot; perhaps by a jump to another address that shares
- * the slot, so the flags must survive. The first 8 bytes may be overwritten by a jump at any time.
+ * the slot, so the flags must survive. The first 5 bytes may be overwritten by a jump at any time.
  */
 void xlat_entry(struct xlat *x, unsigned off)
 {
-    static const uint8_t nop8[] = {0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0};
     struct asm_buf *a = &x->a;
-    asm_bytes(a, nop8, sizeof(nop8));
+    asm_put(a, 0x441f0f, 5);                 /* nop [rax + rax] */
     asm_op_reg(a, true, 0x87, H_RCX, H_R15); /* xchg */
     asm_load(a, H_RCX, (struct asm_mem){ASM_NONE, H_RCX, 3, true, SPACE_JUMP_KEYS});
     asm_lea(a, H_RCX, MEM_INDEXED(H_RCX, H_R11, 0));
     uint32_t right = asm_jrcxz(a);
     asm_mov(a, H_RCX, H_R15);
-    xlat_new_tail(x, TAIL_MISS, asm_jmp(a));
+    asm_jmp_mem(a, HOT(miss));
     asm_here8(a, right);
     asm_mov(a, H_RCX, H_R15);
     asm_lea_wide(a, H_R15, H_R11, -(int32_t)off);

@@ -15,8 +15,6 @@
  */
 #include "engine/dbt/x86/xlat.h"
 
-enum { OFFSET_MASK = 0xfff };
-
 struct asm_mem xlat_spill_slot(unsigned guest_reg)
 {
     return guest_reg == 11 ? HOT(reg[0]) : HOT(reg[1]);
@@ -31,13 +29,6 @@ uint32_t xlat_new_site(struct xlat *x, unsigned flags)
         flags |= CODE_SITE_PLAIN;
     x->sites[n] = (struct code_site){.off = xi->off, .len = xi->in.len, .flags = (uint8_t)flags};
     return n;
-}
-
-struct xlat_tail *xlat_new_tail(struct xlat *x, enum xlat_tail_kind kind, uint32_t from)
-{
-    struct xlat_tail *t = &x->tails[x->ntails++];
-    *t = (struct xlat_tail){.kind = kind, .from = from};
-    return t;
 }
 
 /* A guest register's value in a host register: its own, or `scratch`. */
@@ -131,7 +122,7 @@ static unsigned align_mask(unsigned size)
 
 /*
  * An unaligned access may reach into the next page. `shape` is the access's slow tail, which comes
- * after the one made here.
+ * right after the one made here: what does reach there falls through.
  */
 static void check_alignment(struct xlat *x, const struct xlat_mem *m, struct xlat_want want,
                             bool in_r15, struct xlat_tail *shape)
@@ -145,7 +136,6 @@ static void check_alignment(struct xlat *x, const struct xlat_mem *m, struct xla
         return;
     }
     struct xlat_tail *t = xlat_new_tail(x, TAIL_MISALIGNED, from);
-    t->slow = x->ntails;
     t->guest = m->guest;
     t->size = want.size;
     t->in_r15 = in_r15;
@@ -210,89 +200,4 @@ void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
 void xlat_access_here(struct xlat *x)
 {
     x->sites[x->nsites - 1].access = x->a.len;
-}
-
-static void emit_slow(struct xlat *x, uint32_t site, enum xlat_flags flags)
-{
-    xlat_load_flags(&x->a, flags);
-    asm_mov_imm32(&x->a, H_R11, 0);
-    x->site_fix[site] = x->a.len - 4;
-    asm_jmp_mem(&x->a, HOT(slow));
-}
-
-/* Flags are dead or kept here. Within the page all is well; else the slow path does it. */
-static void emit_misaligned(struct xlat *x, const struct xlat_tail *t)
-{
-    struct asm_buf *a = &x->a;
-    asm_lea(a, H_R15, t->guest);
-    asm_op_reg(a, false, 0x81, 4, H_R15); /* and r15d, imm32 */
-    asm_32(a, OFFSET_MASK);
-    asm_op_reg(a, false, 0x81, 7, H_R15); /* cmp r15d, imm32 */
-    asm_32(a, OFFSET_MASK + 1 - t->size);
-    x->tails[t->slow].from2 = asm_jcc(a, CC_A);
-    if (t->in_r15)
-        asm_lea(a, H_R15, t->guest);
-    asm_jmp_to(a, t->back);
-}
-
-static void emit_link(struct xlat *x, uint32_t link)
-{
-    asm_mov_imm32(&x->a, H_R11, 0);
-    x->link_fix[link] = x->a.len - 4;
-    asm_jmp_mem(&x->a, HOT(link));
-}
-
-/* A jump of its own, that the link can be patched into. */
-static void emit_plain(struct xlat *x, const struct xlat_tail *t)
-{
-    xlat_load_flags(&x->a, t->flags);
-    asm_align_field(&x->a, 1);
-    uint32_t at = asm_jmp(&x->a);
-    x->links[t->index].patch = at;
-    asm_here(&x->a, at);
-    emit_link(x, t->index);
-}
-
-static void load_target(struct xlat *x, const struct xlat_tail *t)
-{
-    asm_load(&x->a, H_R11, HOT(code_base));
-    asm_lea(&x->a, H_R11, MEM_BASE(H_R11, t->target));
-}
-
-static void emit_tail(struct xlat *x, const struct xlat_tail *t)
-{
-    asm_here(&x->a, t->from);
-    if (t->from2)
-        asm_here(&x->a, t->from2);
-    switch (t->kind) {
-    case TAIL_PLAIN:
-        emit_plain(x, t);
-        break;
-    case TAIL_SLOW:
-        emit_slow(x, t->index, t->flags);
-        break;
-    case TAIL_MISALIGNED:
-        emit_misaligned(x, t);
-        break;
-    case TAIL_LINK:
-        emit_link(x, t->index);
-        break;
-    case TAIL_CROSS:
-        load_target(x, t);
-        xlat_jump_r11(x);
-        break;
-    case TAIL_ATTEND:
-        load_target(x, t);
-        asm_jmp_mem(&x->a, HOT(attend));
-        break;
-    case TAIL_MISS:
-        asm_jmp_mem(&x->a, HOT(miss));
-        break;
-    }
-}
-
-void xlat_emit_tails(struct xlat *x)
-{
-    for (uint32_t i = 0; i < x->ntails; i++)
-        emit_tail(x, &x->tails[i]);
 }
