@@ -70,9 +70,8 @@ static void go_to_end(struct xlat *x, enum xlat_end end)
 
 static void emit_slow(struct xlat *x, uint32_t site, enum xlat_flags flags)
 {
-    static const enum xlat_end end[] = {[FLAGS_DEAD] = END_SLOW,
-                                        [FLAGS_IN_R11] = END_SLOW_R11,
-                                        [FLAGS_IN_TMP] = END_SLOW_TMP};
+    static const enum xlat_end end[] = {
+        [FLAGS_DEAD] = END_SLOW, [FLAGS_IN_R11] = END_SLOW_R11, [FLAGS_IN_TMP] = END_SLOW_TMP};
     asm_mov_imm32(&x->a, flags == FLAGS_IN_R11 ? H_R15 : H_R11, 0);
     x->site_fix[site] = x->a.len - 4;
     go_to_end(x, end[flags]);
