@@ -57,7 +57,8 @@ struct dbt_hot {
     _Atomic uint64_t jump_mask; /* SPACE_JUMP_MASK, or 0: attend */
     uint64_t tmp[4];
     uint64_t arg;                      /* of a stub */
-    uint64_t anchor[8];                /* of the running block: host address - guest address */
+    uint64_t anchor[16];               /* of the running block: host address - guest address */
+    uint64_t loop_limit;               /* of the running block's loop: where its anchors end */
     uint64_t slow, miss, link, attend; /* addresses of the stubs */
     _Atomic uint32_t attention;        /* leave at the next poll; any thread sets it */
     uint64_t tsc_offset;               /* guest's time stamp counter - host's */

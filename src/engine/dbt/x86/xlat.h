@@ -22,7 +22,8 @@
 
 enum {
     XLAT_INSNS = 64,
-    XLAT_ANCHORS = 8,
+    XLAT_ANCHORS = 16,
+    XLAT_LOOPS = 4,
     XLAT_BYTES = 1 << 15,
     XLAT_SITES = 4 * XLAT_INSNS,
     XLAT_LINKS = 2 * XLAT_INSNS + 2 + XLAT_ANCHORS,
@@ -87,6 +88,20 @@ struct xlat_anchor {
     bool write;
     int32_t low;  /* the range starts at base + low, with the base as it is at `at` */
     uint32_t len; /* bytes */
+    /* Made at a loop's top, for all its rounds: */
+    bool loop;
+    uint8_t index, scale;   /* the range starts at base + index << scale + low */
+    int32_t step;           /* and moves by this much a round */
+    uint8_t reg;            /* keeps what to add in all rounds: r11 or r15; 0: none does */
+    bool on_base, on_index; /* and that register's value with it */
+};
+
+/* See xlat_loop.c. */
+struct xlat_loop {
+    uint8_t top, end; /* first instruction, and the one that jumps back */
+    uint8_t counter;  /* register compared with hot->loop_limit; X86_REG_NONE: ranges do not move */
+    int32_t step;     /* of the counter */
+    uint32_t label;   /* where a round begins, when all is well */
 };
 
 struct xlat {
@@ -110,6 +125,8 @@ struct xlat {
     uint32_t ends[END_COUNT]; /* where the last of each kind stands, or 0 */
     struct xlat_anchor anchors[XLAT_ANCHORS];
     unsigned nanchors;
+    struct xlat_loop loops[XLAT_LOOPS];
+    unsigned nloops;
     unsigned naccesses; /* of the current instruction, checked so far */
     bool lockstep;      /* every block ends at its first branch and leaves through the miss stub */
     bool strict;        /* every flag counts as live everywhere */
@@ -159,6 +176,11 @@ struct xlat_want {
     bool write, aligned, data;
 };
 void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want);
+/* Number + 1 of the anchor that the next access to be checked has; 0: none. */
+static inline unsigned xlat_anchor_of_next(const struct xlat *x)
+{
+    return x->naccesses < 2 ? x->insns[x->i].anchor[x->naccesses] : 0;
+}
 /* The next host instruction is the access of the last check. */
 void xlat_access_here(struct xlat *x);
 void xlat_keep_flags(struct xlat *x, enum xlat_flags how);
@@ -178,7 +200,14 @@ bool xlat_plain(struct xlat *x);
  * by an access that relies on one? */
 void xlat_plan_anchors(struct xlat *x);
 void xlat_make_anchors(struct xlat *x);
-bool xlat_in_anchor(const struct xlat *x);
+bool xlat_in_anchor(struct xlat *x);
+
+/* xlat_loop.c: what is to be done before the current instruction; and before a poll and a jump back
+ * to `to`: returns where that is. Destroys flags, where the flags are dead at a loop's top. */
+void xlat_enter_loop(struct xlat *x);
+/* The host operand of an access whose anchor is kept in a register. */
+struct asm_mem xlat_kept_operand(const struct xlat_anchor *an, struct asm_mem guest);
+uint32_t xlat_loop_back(struct xlat *x, const struct xlat_insn *to);
 
 /* xlat_flow.c, xlat_stack.c */
 void xlat_entry(struct xlat *x, unsigned off);

@@ -13,48 +13,54 @@
  *    plain code (CODE_SITE_PLAIN).
  * 2. No jump within the block leads into an anchor's range.
  */
-#include "engine/dbt/x86/xlat.h"
+#include "engine/dbt/x86/xlat_anchor.h"
 
-enum { MAX_SPAN = 1024, WORTH = 2 };
-
-/* One memory access of an instruction, in the order in which they are checked. */
-struct access {
-    uint8_t base, size;
-    bool write;
-    int64_t disp;
-};
+enum { WORTH = 2 };
 
 static bool usual_base(unsigned reg)
 {
     return reg < 16 && !xlat_spilled(reg);
 }
 
-static bool operand_access(const struct x86_insn *in, struct access *a)
+static bool operand_access(const struct x86_insn *in, struct xlat_access *a)
 {
     if (!x86_is_mem(in) || !in->op[in->mem].access)
         return false;
     const struct x86_operand *o = &in->op[in->mem];
-    if (in->seg >= X86_SEG_FS || in->addrsize != 8 || in->index != X86_REG_NONE || in->vsib ||
-        !usual_base(in->base) || !o->size || o->size > 32 || (in->desc->flags & X86_F_ALIGNED) ||
-        (in->prefixes & X86_P_LOCK) || in->iclass == X86_I_XCHG)
+    bool indexed = in->index != X86_REG_NONE;
+    if (in->seg >= X86_SEG_FS || in->addrsize != 8 || in->vsib || !usual_base(in->base) ||
+        (indexed && xlat_spilled(in->index)) || !o->size || o->size > 32)
         return false;
-    *a = (struct access){in->base, (uint8_t)o->size, o->access & X86_W, in->disp};
+    *a = (struct xlat_access){
+        .base = in->base,
+        .index = indexed ? in->index : X86_REG_NONE,
+        .scale = in->scale,
+        .size = (uint8_t)o->size,
+        .write = o->access & X86_W,
+        .disp = in->disp,
+    };
     return true;
 }
 
-static bool stack_access(const struct x86_insn *in, struct access *a)
+static struct xlat_access stack_slot(int64_t disp, bool write)
+{
+    return (struct xlat_access){
+        .base = H_RSP, .index = X86_REG_NONE, .size = 8, .write = write, .disp = disp};
+}
+
+static bool stack_access(const struct x86_insn *in, struct xlat_access *a)
 {
     switch (in->iclass) {
     case X86_I_PUSH:
     case X86_I_PUSHF:
     case X86_I_CALL:
-        *a = (struct access){H_RSP, 8, true, -8};
+        *a = stack_slot(-8, true);
         return in->iclass == X86_I_CALL || in->opsize == 8;
     case X86_I_POP:
-        *a = (struct access){H_RSP, 8, false, 0};
+        *a = stack_slot(0, false);
         return in->opsize == 8 && in->op[0].kind == X86_OP_GPR;
     case X86_I_RET:
-        *a = (struct access){H_RSP, 8, false, 0};
+        *a = stack_slot(0, false);
         return true;
     default:
         return false;
@@ -62,12 +68,12 @@ static bool stack_access(const struct x86_insn *in, struct access *a)
 }
 
 /* The accesses of an instruction; an operand that cannot be anchored has no base. */
-static unsigned accesses(const struct x86_insn *in, struct access a[2])
+static unsigned accesses(const struct x86_insn *in, struct xlat_access a[2])
 {
     unsigned n = 0;
     if (x86_is_mem(in) && in->op[in->mem].access) {
         if (!operand_access(in, &a[n]))
-            a[n] = (struct access){.base = X86_REG_NONE};
+            a[n] = (struct xlat_access){.base = X86_REG_NONE, .index = X86_REG_NONE};
         n++;
     }
     if (stack_access(in, &a[n]))
@@ -96,7 +102,9 @@ static uint32_t implicit_writes(const struct x86_insn *in)
     case X86_I_RDTSCP:
         return A | C | D;
     default:
-        return in->desc->flags & X86_F_NATIVE ? C : 0; /* PCMPISTRI and its like */
+        /* PCMPISTRI and its like */
+        return (in->desc->flags & X86_F_NATIVE) && in->map == 3 && in->opcode >> 2 == 0x60 >> 2 ? C
+                                                                                                : 0;
     }
 }
 
@@ -162,18 +170,7 @@ static bool keeps_anchors(const struct xlat *x, const struct x86_insn *in)
     }
 }
 
-/* What planning needs to know of an instruction, found out once. */
-struct facts {
-    struct access a[2];
-    uint8_t naccesses;
-    bool keeps;      /* anchors live on over it */
-    bool target;     /* some jump of the block comes back to it */
-    bool known_move; /* of the stack pointer, */
-    int32_t move;    /* by this much */
-    uint32_t writes; /* registers */
-};
-
-static void mark_targets(const struct xlat *x, struct facts *f)
+static void mark_targets(const struct xlat *x, struct xlat_facts *f)
 {
     for (unsigned k = 0; k < x->n; k++) {
         const struct xlat_insn *xi = &x->insns[k];
@@ -186,7 +183,7 @@ static void mark_targets(const struct xlat *x, struct facts *f)
 }
 
 /* The registers that accesses could be anchored to. */
-static uint32_t find_facts(const struct xlat *x, struct facts *f)
+static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
 {
     uint32_t bases = 0;
     for (unsigned i = 0; i < x->n; i++) {
@@ -199,7 +196,7 @@ static uint32_t find_facts(const struct xlat *x, struct facts *f)
         f[i].known_move = stack_move(in, &by);
         f[i].move = (int32_t)by;
         for (unsigned k = 0; k < f[i].naccesses; k++) {
-            if (f[i].a[k].base < 16)
+            if (f[i].a[k].base < 16 && f[i].a[k].index == X86_REG_NONE)
                 bases |= 1u << f[i].a[k].base;
         }
     }
@@ -209,7 +206,7 @@ static uint32_t find_facts(const struct xlat *x, struct facts *f)
 
 /* An anchor being planned. */
 struct plan {
-    const struct facts *facts;
+    const struct xlat_facts *facts;
     unsigned base, first; /* earliest instruction it may be made before */
     int64_t moved;        /* the stack pointer since then */
     int64_t low, high;    /* range, relative to the base at `first` */
@@ -264,12 +261,13 @@ static void restart(struct plan *p, unsigned first)
 }
 
 /* Take an access in; a range that gets too wide starts a new anchor. */
-static void take(struct xlat *x, struct plan *p, unsigned i, unsigned which, const struct access *a)
+static void take(struct xlat *x, struct plan *p, unsigned i, unsigned which,
+                 const struct xlat_access *a)
 {
     int64_t low = a->disp + p->moved, high = low + a->size;
     int64_t new_low = p->count && p->low < low ? p->low : low;
     int64_t new_high = p->count && p->high > high ? p->high : high;
-    if (new_high - new_low > MAX_SPAN) {
+    if (new_high - new_low > XLAT_SPAN) {
         commit(x, p);
         restart(p, i);
         new_low = a->disp;
@@ -282,7 +280,7 @@ static void take(struct xlat *x, struct plan *p, unsigned i, unsigned which, con
     p->users[which] |= UINT64_C(1) << i;
 }
 
-static bool base_survives(struct plan *p, const struct facts *f)
+static bool base_survives(struct plan *p, const struct xlat_facts *f)
 {
     if (p->base != H_RSP)
         return !(f->writes & 1u << p->base);
@@ -290,16 +288,22 @@ static bool base_survives(struct plan *p, const struct facts *f)
     return f->known_move;
 }
 
-static void plan_base(struct xlat *x, const struct facts *f, unsigned base)
+/* What is used behind a loop is not looked up in each of its rounds. */
+static bool ends_loop(struct xlat *x, unsigned insn)
+{
+    return insn && xlat_loop_around(x, insn - 1) && !xlat_loop_around(x, insn);
+}
+
+static void plan_base(struct xlat *x, const struct xlat_facts *f, unsigned base)
 {
     struct plan p = {.facts = f, .base = base};
     for (unsigned i = 0; i < x->n; i++, f++) {
-        if (f->target) {
+        if (f->target || ends_loop(x, i)) {
             commit(x, &p);
             restart(&p, i);
         }
         for (unsigned k = 0; k < f->naccesses && f->keeps; k++) {
-            if (f->a[k].base == base)
+            if (f->a[k].base == base && f->a[k].index == X86_REG_NONE && !x->insns[i].anchor[k])
                 take(x, &p, i, k, &f->a[k]);
         }
         if (!f->keeps || !base_survives(&p, f)) {
@@ -312,53 +316,65 @@ static void plan_base(struct xlat *x, const struct facts *f, unsigned base)
 
 void xlat_plan_anchors(struct xlat *x)
 {
-    struct facts facts[XLAT_INSNS];
+    struct xlat_facts facts[XLAT_INSNS];
     x->nanchors = 0;
+    x->nloops = 0;
     for (unsigned i = 0; i < x->n; i++)
         x->insns[i].anchor[0] = x->insns[i].anchor[1] = 0;
-    if (x->ctx & CTX_PLAIN)
+    if ((x->ctx & CTX_PLAIN) || !x->n)
         return;
-    for (uint32_t bases = find_facts(x, facts); bases; bases &= bases - 1)
+    uint32_t bases = find_facts(x, facts);
+    xlat_plan_loops(x, facts);
+    for (; bases; bases &= bases - 1)
         plan_base(x, facts, (unsigned)__builtin_ctz(bases));
 }
 
-static void make_anchor(struct xlat *x, const struct xlat_anchor *an, unsigned n)
+static void make_anchor(struct xlat *x, unsigned n)
 {
-    struct asm_buf *a = &x->a;
+    const struct xlat_anchor *an = &x->anchors[n];
     enum xlat_flags flags = xlat_cur(x)->live ? FLAGS_IN_TMP : FLAGS_DEAD;
     xlat_keep_flags(x, flags);
-    asm_lea(a, H_R15, MEM_BASE(an->base, an->low));
+    struct xlat_tail *t = xlat_find_page(x, MEM_BASE(an->base, an->low), an->len, an->write);
+    t->flags = flags;
+    xlat_load_flags(&x->a, flags);
+    asm_store(&x->a, HOT(anchor[n]), H_R15);
+}
+
+struct xlat_tail *xlat_find_page(struct xlat *x, struct asm_mem low, uint32_t len, bool write)
+{
+    struct asm_buf *a = &x->a;
+    asm_lea(a, H_R15, low);
     asm_op_reg(a, false, 0x89, H_R15, H_R11); /* mov r11d, r15d */
     asm_op_reg(a, false, 0x81, 4, H_R11);     /* and r11d, imm32 */
     asm_32(a, GUEST_PAGE_SIZE - 1);
     asm_op_reg(a, false, 0x81, 7, H_R11); /* cmp r11d, imm32 */
-    asm_32(a, (uint32_t)GUEST_PAGE_SIZE - an->len);
+    asm_32(a, (uint32_t)GUEST_PAGE_SIZE - len);
     uint32_t crosses = asm_jcc(a, CC_A);
     asm_rorx(a, H_R15, H_R15, GUEST_PAGE_SHIFT);
     asm_lea32(a, H_R15, MEM_INDEXED(H_R15, H_R15, 0));
-    asm_load(a, H_R15,
-             (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_TABLE + (an->write ? 8 : 0)});
+    asm_load(a, H_R15, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_TABLE + (write ? 8 : 0)});
     asm_op_reg(a, true, 0x85, H_R15, H_R15);
     struct xlat_tail *t = xlat_new_tail(x, TAIL_PLAIN, asm_jcc(a, CC_E));
     t->from2 = crosses;
-    t->flags = flags;
     t->index = xlat_new_link(x, xlat_cur(x)->off, x->ctx | CTX_PLAIN);
-    xlat_load_flags(a, flags);
-    asm_store(a, HOT(anchor[n]), H_R15);
+    return t;
 }
 
 void xlat_make_anchors(struct xlat *x)
 {
+    xlat_enter_loop(x);
     for (unsigned n = 0; n < x->nanchors; n++) {
-        if (x->anchors[n].at == x->i)
-            make_anchor(x, &x->anchors[n], n);
+        if (x->anchors[n].at == x->i && !x->anchors[n].loop)
+            make_anchor(x, n);
     }
 }
 
-bool xlat_in_anchor(const struct xlat *x)
+bool xlat_in_anchor(struct xlat *x)
 {
+    if (xlat_loop_around(x, x->i))
+        return true;
     for (unsigned n = 0; n < x->nanchors; n++) {
-        if (x->anchors[n].at <= x->i && x->i < x->anchors[n].last)
+        if (!x->anchors[n].loop && x->anchors[n].at <= x->i && x->i < x->anchors[n].last)
             return true;
     }
     return false;

@@ -34,9 +34,12 @@ static bool linkable(const struct xlat *x, int64_t target)
     return in_page(target) && !x->lockstep && !xlat_straddles(x->page, (unsigned)target);
 }
 
-/* The instruction of this block at `target`, already translated; or NULL. */
+/* The instruction of this block at `target`, already translated; or NULL. Plain code does not go
+ * round by itself: the next round may have its anchors again. */
 static const struct xlat_insn *emitted(const struct xlat *x, int64_t target)
 {
+    if (x->ctx & CTX_PLAIN)
+        return NULL;
     for (unsigned k = 0; k <= x->i; k++) {
         if (x->insns[k].off == target)
             return &x->insns[k];
@@ -82,13 +85,8 @@ static void poll(struct xlat *x, int64_t target, bool live)
 }
 
 /* jmp rel32 to `target` in the page. */
-static void jump_in_page(struct xlat *x, int64_t target)
+static void link_in_page(struct xlat *x, int64_t target)
 {
-    const struct xlat_insn *to = emitted(x, target);
-    if (to) {
-        asm_jmp_to(&x->a, to->label);
-        return;
-    }
     uint32_t link = new_link(x, target);
     asm_align_field(&x->a, 1);
     uint32_t at = asm_jmp(&x->a);
@@ -110,9 +108,14 @@ void xlat_jump(struct xlat *x, int64_t target)
         xlat_jump_r11(x);
         return;
     }
+    const struct xlat_insn *to = emitted(x, target);
+    uint32_t label = to ? xlat_loop_back(x, to) : 0;
     if (target <= xlat_cur(x)->off)
         poll(x, target, live_at_target(x, target));
-    jump_in_page(x, target);
+    if (to)
+        asm_jmp_to(&x->a, label);
+    else
+        link_in_page(x, target);
 }
 
 static int64_t branch_target(struct xlat *x)

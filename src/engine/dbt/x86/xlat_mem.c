@@ -57,6 +57,12 @@ static void add_segment(struct xlat *x, const struct x86_insn *in)
 void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m)
 {
     struct asm_mem g = {.index = ASM_NONE, .scale = in->scale, .disp = (int32_t)in->disp};
+    if (in->index != X86_REG_NONE && xlat_anchor_of_next(x)) {
+        g.base = (int8_t)in->base;
+        g.index = (int8_t)in->index;
+        *m = (struct xlat_mem){.guest = g};
+        return;
+    }
     if (in->base == X86_REG_RIP) {
         asm_load(&x->a, H_R11, HOT(code_base));
         g.base = H_R11;
@@ -159,13 +165,23 @@ static enum xlat_flags flags_care(const struct xlat *x, const struct xlat_mem *m
 /* The access relies on an anchor: no check, but a site, should the host fault. */
 static bool anchored(struct xlat *x, struct xlat_mem *m)
 {
-    unsigned which = x->naccesses++;
-    unsigned anchor = which < 2 ? xlat_cur(x)->anchor[which] : 0;
+    unsigned anchor = xlat_anchor_of_next(x);
+    x->naccesses++;
     if (!anchor)
         return false;
     xlat_new_site(x, 0);
+    if (x->anchors[anchor - 1].reg) {
+        m->host = xlat_kept_operand(&x->anchors[anchor - 1], m->guest);
+        return true;
+    }
     asm_load(&x->a, H_R15, HOT(anchor[anchor - 1]));
-    m->host = host_operand(m);
+    if (m->guest.index == ASM_NONE) {
+        m->host = host_operand(m);
+        return true;
+    }
+    asm_lea(&x->a, H_R15, MEM_INDEXED(m->guest.base, H_R15, 0));
+    m->host = m->guest;
+    m->host.base = H_R15;
     return true;
 }
 
