@@ -94,7 +94,7 @@ static bool random_instruction(struct emitter *e, struct insn_code *code)
     return false;
 }
 
-static uint64_t target(struct emitter *e)
+uint64_t emitter_data(struct emitter *e)
 {
     uint64_t va = e->data_va + rng_below(e->r, (unsigned)e->data_size);
     if (rng_one_in(e->r, 4))
@@ -105,7 +105,7 @@ static uint64_t target(struct emitter *e)
 /* Registers that make the memory operand lie in the data. */
 static void aim(struct emitter *e, const struct x86_insn *in)
 {
-    uint64_t index = rng_below(e->r, 64), va = target(e) - (uint64_t)in->disp;
+    uint64_t index = rng_below(e->r, 64), va = emitter_data(e) - (uint64_t)in->disp;
     if (in->base >= 16 || in->vsib || rng_one_in(e->r, 6))
         return;
     if (in->index < 16 && in->index != in->base) {
@@ -123,7 +123,7 @@ static void aim_displacement(struct emitter *e, uint64_t va, struct insn_code *c
     const struct x86_insn *in = &code->insn;
     if (in->base < 16 || in->disp_size != 4 || rng_one_in(e->r, 6))
         return;
-    uint64_t t = target(e) - (in->base == X86_REG_RIP ? va + e->len + code->len : 0);
+    uint64_t t = emitter_data(e) - (in->base == X86_REG_RIP ? va + e->len + code->len : 0);
     memcpy(code->bytes + in->disp_off, &t, 4);
 }
 
@@ -151,8 +151,8 @@ static void plain(struct emitter *e, uint64_t va)
         return;
     const struct x86_insn *in = &code.insn;
     if (in->desc->flags & X86_F_STRING) {
-        emit_mov(e, RSI, target(e));
-        emit_mov(e, RDI, target(e));
+        emit_mov(e, RSI, emitter_data(e));
+        emit_mov(e, RDI, emitter_data(e));
         emit_mov(e, RCX, rng_below(e->r, 40));
     } else if (x86_is_mem(in)) {
         aim(e, in);
@@ -279,6 +279,8 @@ void emit_program(struct emitter *e, uint64_t va, uint64_t writable)
             branch(e, va, &b);
         else if (rng_one_in(e->r, 24))
             change_code(e, &b);
+        else if (rng_one_in(e->r, 24) && e->size - e->len > EMIT_LOOP)
+            emit_loop(e);
         else if (rng_one_in(e->r, 24))
             emit_bytes(e, "\xe6\x80", 2); /* out: counts towards the end */
         else

@@ -9,7 +9,7 @@
 
 #include "insn_random.h"
 
-enum { EMIT_STARTS = 4096 };
+enum { EMIT_STARTS = 4096, EMIT_LOOP = 320 };
 
 struct emitter {
     struct rng *r;
@@ -27,6 +27,10 @@ void emitter_init(struct emitter *e, struct rng *r, uint64_t data_va, uint64_t d
 void emitter_go(struct emitter *e, uint8_t *to, uint32_t size);
 void emit_bytes(struct emitter *e, const void *p, unsigned n);
 void emit_mov(struct emitter *e, unsigned reg, uint64_t v);
+/* An address in the data: often aligned, often near a page's end. */
+uint64_t emitter_data(struct emitter *e);
+/* lockstep_loop.c: a loop, up to EMIT_LOOP bytes of it. */
+void emit_loop(struct emitter *e);
 /* Fill the room with a program that runs at `va` and changes itself at `writable` (below 2 GiB). */
 void emit_program(struct emitter *e, uint64_t va, uint64_t writable);
 /* Offset of one of its instructions. */
