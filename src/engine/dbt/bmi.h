@@ -1,15 +1,15 @@
 /*
- * PEXT and CRC32 for host code that computes what translated code does.
+ * PDEP and CRC32 for host code that computes what translated code does.
  */
 #ifndef DOPPEL_ENGINE_DBT_BMI_H
 #define DOPPEL_ENGINE_DBT_BMI_H
 
 #include <stdint.h>
 
-static inline uint64_t bmi_pext(uint64_t v, uint64_t mask)
+static inline uint64_t bmi_pdep(uint64_t v, uint64_t mask)
 {
     uint64_t r;
-    __asm__("pext %2, %1, %0" : "=r"(r) : "r"(v), "r"(mask));
+    __asm__("pdep %2, %1, %0" : "=r"(r) : "r"(v), "r"(mask));
     return r;
 }
 

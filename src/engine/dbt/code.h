@@ -33,7 +33,7 @@
 #define CODE_NO_PAGE UINT64_MAX
 
 /* Bytes from a block's entry to its body, and the entry's first byte while the block is alive. */
-enum { CODE_PROLOGUE = 53, CODE_ENTRY_OPEN = 0x0f };
+enum { CODE_PROLOGUE = 52, CODE_ENTRY_OPEN = 0x0f };
 
 struct code_block {
     gpa_t gpa;          /* of the first instruction */

@@ -33,7 +33,7 @@ int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, str
         return error_set(err, ENOMEM, "no memory for the translator's page tables");
     }
     s->local = s->log + SPACE_LOG;
-    s->jumps_dirty = true;
+    s->njumps = UINT32_MAX;
     space_jumps_clear(s);
     return 0;
 }
@@ -110,17 +110,35 @@ void space_clear_local(struct space *s)
 
 static unsigned jump_slot(gva_t va)
 {
-    return (unsigned)bmi_pext(bmi_crc32(va), SPACE_JUMP_MASK);
+    return (unsigned)(bmi_pdep(bmi_crc32(va), SPACE_JUMP_MASK) / sizeof(struct space_jump));
 }
 
-static uint64_t *jump_keys(const struct space *s)
+static struct space_jump *jump_table(const struct space *s)
 {
-    return (uint64_t *)(s->base + SPACE_JUMP_KEYS);
+    return (struct space_jump *)(s->base + SPACE_JUMP_TABLE);
 }
 
-static uint64_t *jump_code(const struct space *s)
+/* The slots to look at, by the log, or all of them. */
+static unsigned jumps_to_visit(const struct space *s)
 {
-    return (uint64_t *)(s->base + SPACE_JUMP_CODE);
+    return s->njumps <= SPACE_JUMP_LOG ? s->njumps : SPACE_JUMPS;
+}
+
+static struct space_jump *jump_to_visit(const struct space *s, unsigned i)
+{
+    return &jump_table(s)[s->njumps <= SPACE_JUMP_LOG ? s->jump_log[i] : i];
+}
+
+static void put_jump(struct space *s, unsigned slot, struct space_jump j)
+{
+    struct space_jump *to = &jump_table(s)[slot];
+    if (to->code == s->stubs->miss) {
+        if (s->njumps < SPACE_JUMP_LOG)
+            s->jump_log[s->njumps++] = (uint16_t)slot;
+        else
+            s->njumps = UINT32_MAX;
+    }
+    *to = j;
 }
 
 static unsigned page_bit(gva_t va)
@@ -138,40 +156,35 @@ bool space_has_jumps(const struct space *s, gva_t va)
 void space_jump_set(struct space *s, gva_t va, uint64_t code)
 {
     unsigned slot = jump_slot(va);
-    uint64_t *keys = jump_keys(s), *codes = jump_code(s);
+    const struct space_jump now = jump_table(s)[slot];
     if (slot / 2 == SPACE_SLOT_ATTEND)
         return;
-    if (codes[slot] != s->stubs->miss && keys[slot] != -va) {
-        keys[slot ^ 1] = keys[slot];
-        codes[slot ^ 1] = codes[slot];
-    }
-    keys[slot] = -va;
-    codes[slot] = code;
+    if (now.code != s->stubs->miss && now.key != -va)
+        put_jump(s, slot ^ 1, now);
+    put_jump(s, slot, (struct space_jump){code, -va});
     s->jump_pages[page_bit(va) / 64] |= UINT64_C(1) << (page_bit(va) % 64);
-    s->jumps_dirty = true;
 }
 
 uint64_t space_jump_get(const struct space *s, gva_t va)
 {
     unsigned slot = jump_slot(va);
-    const uint64_t *keys = jump_keys(s), *codes = jump_code(s);
+    const struct space_jump *j = &jump_table(s)[slot];
     if (slot / 2 == SPACE_SLOT_ATTEND)
         return 0;
-    if (keys[slot] != -va)
-        slot ^= 1;
-    return keys[slot] == -va && codes[slot] != s->stubs->miss ? codes[slot] : 0;
+    if (j->key != -va)
+        j = &jump_table(s)[slot ^ 1];
+    return j->key == -va && j->code != s->stubs->miss ? j->code : 0;
 }
 
 void space_jumps_drop_page(struct space *s, gva_t va)
 {
-    const uint64_t *keys = jump_keys(s);
-    uint64_t *code = jump_code(s);
-    unsigned bit = page_bit(va);
+    unsigned bit = page_bit(va), n = jumps_to_visit(s);
     bool shared = false; /* the bit, with another page */
-    for (unsigned i = 2; i < SPACE_JUMPS; i++) {
-        if (((-keys[i] ^ va) & GUEST_PAGE_MASK) == 0)
-            code[i] = s->stubs->miss;
-        shared |= code[i] != s->stubs->miss && page_bit(-keys[i]) == bit;
+    for (unsigned i = 0; i < n; i++) {
+        struct space_jump *j = jump_to_visit(s, i);
+        if (((-j->key ^ va) & GUEST_PAGE_MASK) == 0 && j->code != s->stubs->attend)
+            j->code = s->stubs->miss;
+        shared |= j->code != s->stubs->miss && page_bit(-j->key) == bit;
     }
     if (!shared)
         s->jump_pages[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
@@ -179,14 +192,15 @@ void space_jumps_drop_page(struct space *s, gva_t va)
 
 void space_jumps_clear(struct space *s)
 {
-    uint64_t *code = jump_code(s);
-    if (!s->jumps_dirty)
+    unsigned n = jumps_to_visit(s);
+    if (!n)
         return;
-    for (unsigned i = 0; i < SPACE_JUMPS; i++)
-        code[i] = s->stubs->miss;
-    code[SPACE_SLOT_ATTEND] = s->stubs->attend;
+    for (unsigned i = 0; i < n; i++)
+        jump_to_visit(s, i)->code = s->stubs->miss;
+    jump_table(s)[SPACE_SLOT_ATTEND].code = s->stubs->attend;
     memset(s->jump_pages, 0, sizeof(s->jump_pages));
-    s->jumps_dirty = s->jumps_local = false;
+    s->njumps = 0;
+    s->jumps_local = false;
 }
 
 #define ALIAS_STEP (UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT))

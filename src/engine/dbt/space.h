@@ -29,21 +29,26 @@
 #include "base/error.h"
 
 enum {
-    SPACE_JUMPS = 1 << 13,
+    SPACE_JUMPS = 1 << 15,
+    SPACE_JUMP_LOG = 1 << 12,
     SPACE_LOG = 1 << 18,
     SPACE_JUMP_PAGES = 1 << 15,
-    SPACE_JUMP_KEYS = 0x1000, /* offsets from the GS base */
-    SPACE_JUMP_CODE = SPACE_JUMP_KEYS + SPACE_JUMPS * 8,
+    SPACE_JUMP_TABLE = 0x1000, /* offsets from the GS base */
     SPACE_TABLE = 0x100000,
     SPACE_INDEX_BITS = 31,
 };
+/* One slot, within a cache line: whoever jumps reads `code`, and the block there reads `key`. */
+struct space_jump {
+    uint64_t code; /* entry of a block, or a stub */
+    uint64_t key;  /* minus the guest address it stands for */
+};
 /*
- * A guest address's slot in the jump table: these bits of its CRC32 (taken by PEXT). Slots come in
- * pairs n, n ^ 1; an address whose slot is taken may be found in the other one (the miss stub looks
- * there). Pair 0 is nobody's: with a mask of 0 every jump goes to slot 0, to the stub that attends
- * to requests. That way a jump needs no poll.
+ * Where a guest address's slot is in the jump table: the low bits of its CRC32 where the mask has
+ * bits (by PDEP). Slots come in pairs n, n ^ 1; an address whose slot is taken may be found in the
+ * other one (the miss stub looks there). Pair 0 is nobody's: with a mask of 0 every jump goes to
+ * slot 0, to the stub that attends to requests. That way a jump needs no poll.
  */
-#define SPACE_JUMP_MASK UINT64_C(0x1fff)
+#define SPACE_JUMP_MASK ((SPACE_JUMPS - 1) * UINT64_C(16))
 enum { SPACE_SLOT_ATTEND = 0 };
 #define SPACE_SIZE (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
 
@@ -74,16 +79,19 @@ struct space_entry {
     uint64_t read, write; /* host address - guest address, or 0 */
 };
 _Static_assert(sizeof(struct dbt_hot) <= 4096, "one page");
+_Static_assert(sizeof(struct space_jump) == 16, "the mask's lowest bit");
+_Static_assert(SPACE_JUMP_TABLE + SPACE_JUMPS * 16 <= SPACE_TABLE, "room");
 
 struct space {
     const struct space_stubs *stubs;
-    uint8_t *base; /* GS base while it is in use; NULL: not made yet */
-    uint64_t key;  /* which address space it holds; SPACE_UNUSED */
-    uint64_t used; /* for recycling the one used longest ago */
-    uint32_t ctx;  /* translation context its jump table was filled under */
-    bool jumps_dirty;
+    uint8_t *base;    /* GS base while it is in use; NULL: not made yet */
+    uint64_t key;     /* which address space it holds; SPACE_UNUSED */
+    uint64_t used;    /* for recycling the one used longest ago */
+    uint32_t ctx;     /* translation context its jump table was filled under */
     bool jumps_local; /* the jump table holds addresses that are not mapped globally */
     uint64_t jump_pages[SPACE_JUMP_PAGES / 64]; /* hashed set of pages with jump slots */
+    uint32_t njumps;                            /* entries of the following; more: all slots */
+    uint16_t jump_log[SPACE_JUMP_LOG];          /* slots that do not lead to the miss stub */
     uint32_t nlog, nlocal;
     uint32_t *log;   /* SPACE_LOG indexes of entries that are not zero ... */
     uint32_t *local; /* ... and, from the same array, of those that one address space has */

@@ -168,10 +168,10 @@ void asm_rorx(struct asm_buf *a, unsigned dst, unsigned src, unsigned count)
     asm_put(a, join(vex3(dst, src, 3, 0x78 | 3), 3, rest), 6); /* VEX.LZ.F2.0F3A.W1 F0 /r ib */
 }
 
-void asm_pext_gs(struct asm_buf *a, unsigned dst, unsigned src, uint32_t gs_off)
+void asm_pdep_gs(struct asm_buf *a, unsigned dst, unsigned src, uint32_t gs_off)
 {
     struct asm_mem m = MEM_GS(gs_off);
-    uint64_t vex = vex3(dst, 0, 2, (~src & 15) << 3 | 2); /* VEX.LZ.F3.0F38.W1 F5 /r */
+    uint64_t vex = vex3(dst, 0, 2, (~src & 15) << 3 | 3); /* VEX.LZ.F2.0F38.W1 F5 /r */
     asm_put(a, join(PREFIX_GS, 1, join(vex, 3, 0xf5)), 5);
     asm_modrm_mem(a, dst, &m);
 }

@@ -115,7 +115,7 @@ void asm_mov_imm32(struct asm_buf *a, unsigned dst, uint32_t v); /* zero-extends
 void asm_mov_imm64(struct asm_buf *a, unsigned dst, uint64_t v);
 void asm_rorx(struct asm_buf *a, unsigned dst, unsigned src, unsigned count);
 void asm_crc32(struct asm_buf *a, unsigned dst, unsigned src);
-void asm_pext_gs(struct asm_buf *a, unsigned dst, unsigned src, uint32_t gs_off);
+void asm_pdep_gs(struct asm_buf *a, unsigned dst, unsigned src, uint32_t gs_off);
 /* test r8, imm8 */
 void asm_test8_imm(struct asm_buf *a, unsigned reg, unsigned imm);
 /* Flags to ax and back: LAHF with SETO, ADD AL,7F with SAHF. */

@@ -13,7 +13,7 @@ bool host_has_xinuse(void); /* XGETBV with ECX = 1 */
 
 /* What translated code cannot do without. */
 struct host_features {
-    bool bmi2;     /* RORX and PEXT leave the flags alone, */
+    bool bmi2;     /* RORX and PDEP leave the flags alone, */
     bool sse42;    /* and so does CRC32, which hashes jump targets */
     bool fsgsbase; /* WRGSBASE, and a kernel that lets programs use it */
 };

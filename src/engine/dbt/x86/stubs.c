@@ -11,9 +11,9 @@
 #include "engine/dbt/space.h"
 #include "engine/dbt/x86/asm.h"
 #include "engine/dbt/x86/host.h"
+#include "engine/dbt/x86/xlat.h"
 #include "isa/x86/regs.h"
 
-#define HOT(field)    MEM_GS(offsetof(struct dbt_hot, field))
 #define GPR(n)        MEM_BASE(H_R15, offsetof(struct x86_cpu, gpr) + 8 * (n))
 #define XSAVE(off)    MEM_BASE(H_R15, offsetof(struct x86_cpu, xsave) + (off))
 #define MXCSR_DEFAULT 0x1f80u
@@ -230,13 +230,13 @@ static uint32_t emit_miss(struct asm_buf *a, uint32_t call)
     asm_store32(a, HOT(tmp[1]), H_RAX);
     asm_mov_imm32(a, H_R15, 0);
     asm_crc32(a, H_R15, H_R11);
-    asm_pext_gs(a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
-    asm_op_reg(a, false, 0x83, 6, H_R15); /* xor r15d, 1 */
-    asm_8(a, 1);
-    asm_load(a, H_RAX, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_KEYS});
+    asm_pdep_gs(a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
+    asm_op_reg(a, false, 0x83, 6, H_R15); /* xor r15d, 16 */
+    asm_8(a, sizeof(struct space_jump));
+    asm_load(a, H_RAX, JUMP(H_R15, key));
     asm_op_reg(a, true, 0x01, H_R11, H_RAX); /* add rax, r11 */
     uint32_t other = asm_jcc(a, CC_NE);
-    asm_load(a, H_RCX, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_CODE});
+    asm_load(a, H_RCX, JUMP(H_R15, code));
     asm_op_mem(a, false, 0x80, 7, MEM_BASE(H_RCX, 0)); /* cmp byte [rcx], first byte of an entry */
     asm_8(a, CODE_ENTRY_OPEN);
     uint32_t closed = asm_jcc(a, CC_NE);

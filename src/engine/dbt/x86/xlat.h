@@ -34,6 +34,11 @@ enum {
 
 #define HOT(field) MEM_GS(offsetof(struct dbt_hot, field))
 
+/* A field of the jump table's slot whose place PDEP left in the register. */
+#define JUMP(reg, field)                                                                           \
+    ((struct asm_mem){(reg), ASM_NONE, 0, true,                                                    \
+                      SPACE_JUMP_TABLE + (int32_t)offsetof(struct space_jump, field)})
+
 /* Where a memory operand is, for the instruction being translated. */
 struct xlat_mem {
     struct asm_mem guest; /* the guest address, in terms of host registers */

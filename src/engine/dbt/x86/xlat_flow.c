@@ -4,8 +4,8 @@
  *     r11 = guest address
  *     mov   r15d, 0
  *     crc32 r15, r11
- *     pext  r15, r15, gs:[jump_mask]
- *     jmp   gs:[r15*8 + jump_code]
+ *     pdep  r15, r15, gs:[jump_mask]
+ *     jmp   gs:[r15 + jump_table]
  * and the entry found there checks that it is the right one. Backward jumps in the page poll for
  * attention, and a jump mask of 0 makes all others attend, so every loop can be stopped.
  */
@@ -55,8 +55,8 @@ void xlat_jump_r11(struct xlat *x)
     }
     asm_mov_imm32(&x->a, H_R15, 0);
     asm_crc32(&x->a, H_R15, H_R11);
-    asm_pext_gs(&x->a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
-    asm_jmp_mem(&x->a, (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_JUMP_CODE});
+    asm_pdep_gs(&x->a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
+    asm_jmp_mem(&x->a, JUMP(H_R15, code));
 }
 
 static void attend_tail(struct xlat *x, uint32_t from, int64_t target)
@@ -257,7 +257,7 @@ void xlat_entry(struct xlat *x, unsigned off)
     struct asm_buf *a = &x->a;
     asm_put(a, 0x441f0f, 5);                 /* nop [rax + rax] */
     asm_op_reg(a, true, 0x87, H_RCX, H_R15); /* xchg */
-    asm_load(a, H_RCX, (struct asm_mem){ASM_NONE, H_RCX, 3, true, SPACE_JUMP_KEYS});
+    asm_load(a, H_RCX, JUMP(H_RCX, key));
     asm_lea(a, H_RCX, MEM_INDEXED(H_RCX, H_R11, 0));
     uint32_t right = asm_jrcxz(a);
     asm_mov(a, H_RCX, H_R15);

@@ -89,8 +89,8 @@ static void registers(void **state)
             assert_int_equal(in.op[1].reg, b);
             assert_int_equal(in.imm, 12);
             assert_int_equal(in.op[0].size, 8);
-            asm_pext_gs(begin(&c), a, b, 0x28);
-            in = one(&c, X86_I_PEXT);
+            asm_pdep_gs(begin(&c), a, b, 0x28);
+            in = one(&c, X86_I_PDEP);
             assert_int_equal(in.op[0].reg, a);
             assert_int_equal(in.op[1].reg, b);
             assert_int_equal(in.disp, 0x28);

@@ -120,16 +120,16 @@ static void page_that_comes_and_goes(void **state)
     is(s, 0x9000, 0, 0);
 }
 
-static uint64_t *code_of(struct space *s)
+static struct space_jump *table_of(struct space *s)
 {
-    return (uint64_t *)(void *)(s->base + SPACE_JUMP_CODE);
+    return (struct space_jump *)(void *)(s->base + SPACE_JUMP_TABLE);
 }
 
 static unsigned slots_with(struct space *s, uint64_t code)
 {
     unsigned n = 0;
     for (unsigned i = 0; i < SPACE_JUMPS; i++)
-        n += code_of(s)[i] == code;
+        n += table_of(s)[i].code == code;
     return n;
 }
 
@@ -138,7 +138,7 @@ static void jumps(void **state)
     struct space *s = *state;
     space_jumps_clear(s);
     assert_int_equal(slots_with(s, stubs.miss), SPACE_JUMPS - 1);
-    assert_int_equal(code_of(s)[SPACE_SLOT_ATTEND], stubs.attend);
+    assert_int_equal(table_of(s)[SPACE_SLOT_ATTEND].code, stubs.attend);
     assert_false(space_has_jumps(s, 0x401000));
     space_jump_set(s, 0x401236, 0x3333);
     space_jump_set(s, HIGH + 0x236, 0x4444); /* the same bits, in the kernel's half */
@@ -150,6 +150,23 @@ static void jumps(void **state)
     space_jumps_clear(s);
     assert_int_equal(slots_with(s, stubs.miss), SPACE_JUMPS - 1);
     assert_false(space_has_jumps(s, 0x401000));
+}
+
+/* More than the log holds; pages and all are forgotten as well then. */
+static void many_jumps(void **state)
+{
+    struct space *s = *state;
+    space_jumps_clear(s);
+    for (gva_t va = 0x400000; va < 0x400000 + 4 * SPACE_JUMP_LOG; va++)
+        space_jump_set(s, va, 0x3333);
+    assert_true(slots_with(s, 0x3333) > SPACE_JUMP_LOG);
+    space_jumps_drop_page(s, 0x400000 + 4 * SPACE_JUMP_LOG - 1);
+    assert_int_equal(space_jump_get(s, 0x400000 + 4 * SPACE_JUMP_LOG - 1), 0);
+    space_jumps_clear(s);
+    assert_int_equal(slots_with(s, stubs.miss), SPACE_JUMPS - 1);
+    space_jump_set(s, 0x402345, 0x3333);
+    space_jumps_clear(s);
+    assert_int_equal(space_jump_get(s, 0x402345), 0);
 }
 
 static void jumps_of_a_page(void **state)
@@ -200,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(full_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_that_comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_jumps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps_of_a_page, set_up, tear_down),
         cmocka_unit_test(places_of_strays),
     };
