@@ -86,6 +86,9 @@ bool kvm_msr_write(struct kvm_cpu *k, uint32_t msr, uint64_t v)
     return kvm_ioctl(k->fd, KVM_SET_MSRS, &m) == 1;
 }
 
+/* IBRS, STIBP, SSBD: the bits of MSR_SPEC_CTRL that came first. */
+enum { OLD_SPEC_CTRL = 7 };
+
 /* A register that is refused while it holds 0 is not missed by anyone. */
 static void refused(struct kvm_machine *m, uint32_t msr, uint64_t v)
 {
@@ -106,8 +109,11 @@ void kvm_msrs_put(struct kvm_cpu *k, const struct x86_cpu *c)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         uint64_t v = *(const uint64_t *)((const char *)c + places[i].offset);
-        if (!kvm_msr_write(k, places[i].msr, v))
-            refused(k->machine, places[i].msr, v);
+        if (kvm_msr_write(k, places[i].msr, v))
+            continue;
+        refused(k->machine, places[i].msr, v);
+        if (places[i].msr == MSR_SPEC_CTRL) /* a bit too new must not cost the guest its IBRS */
+            kvm_msr_write(k, MSR_SPEC_CTRL, v & OLD_SPEC_CTRL);
     }
     kvm_msr_write(k, MSR_ARCH_CAPABILITIES, k->machine->arch_capabilities);
 }

@@ -79,7 +79,7 @@ static void cpu_reset(void *cpu)
     c->tr[0] = (struct x86_segment){.attr = 0x8b, .limit = 0xffff};
     c->gdt_limit = c->idt_limit = 0xffff;
     c->cr0 = CR0_ET | CR0_NW | CR0_CD;
-    c->gpr[RDX] = 0x000806f8;
+    c->gpr[RDX] = c->model ? c->model->id.signature : 0;
     c->dr[6] = 0xffff0ff0;
     c->dr[7] = 0x400;
     c->pat = UINT64_C(0x0007040600070406);

@@ -38,8 +38,10 @@
 #define EXT1_ECX      (BIT(0) | BIT(5) | BIT(8))
 #define EXT1_EDX_OURS (BIT(11) | BIT(20) | BIT(26) | BIT(27) | BIT(29))
 
-/* Family 6 model 143: none of the known-vulnerable lists of kernels names it. */
-enum { SAPPHIRE_RAPIDS = 0x000806f8 };
+/* Family 6 model 79: what kernels hold against it ARCH_CAPABILITIES denies. Programs that GCC built
+ * for several processors (target_clones with arch=) choose by the model alone, without a look at
+ * the feature bits; so it is one that had AVX2 and BMI2 as hosts do, and never AVX-512. */
+enum { BROADWELL_X = 0x000406f1 };
 
 struct regs {
     uint32_t a, b, c, d;
@@ -152,7 +154,7 @@ void cpuid_model_build(struct cpuid_model *m, unsigned ncpus, uint64_t tsc_hz)
     add_basic(m, ncpus, avx);
     add(m, 0x40000000, (struct regs){0x40000000, 0x70706f64, 0x6f646c65, 0x6c657070});
     add_extended(m);
-    cpuid_identify(m, (struct cpuid_identity){CPUID_INTEL, SAPPHIRE_RAPIDS});
+    cpuid_identify(m, (struct cpuid_identity){CPUID_INTEL, BROADWELL_X});
 }
 
 static const struct cpuid_leaf *find(const struct cpuid_model *m, uint32_t leaf, uint32_t sub)
