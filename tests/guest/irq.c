@@ -9,6 +9,13 @@ static void wait_for(unsigned vector, u32 n)
         sti_hlt();
 }
 
+static void take_pending(void)
+{
+    sti();
+    __asm__ volatile("nop");
+    cli();
+}
+
 static void one_shot(void)
 {
     wrmsr(APIC_TIMER_DIV, 3); /* by 16 */
@@ -19,9 +26,7 @@ static void one_shot(void)
     CHECK_EQ(rdmsr(APIC_TIMER_CUR), 0);
     for (u64 t = rdtsc(); rdtsc() - t < 2000000;)
         ;
-    sti();
-    __asm__ volatile("nop");
-    cli();
+    take_pending();
     CHECK_EQ(taken[VEC_TIMER], 1);
 }
 
@@ -33,6 +38,7 @@ static void periodic(void)
     wait_for(VEC_TIMER, 5);
     wrmsr(APIC_LVT_TIMER, VEC_TIMER | 1 << 17 | 1 << 16);
     wrmsr(APIC_TIMER_INIT, 0);
+    take_pending(); /* one more tick came before the timer was off, if that was slow */
 }
 
 static void deadline(void)
@@ -99,26 +105,45 @@ static void priorities(void)
     trap_hook = NULL;
 }
 
+/*
+ * How often a shadow is tried that does not hold. qemu's VMRUN does not load what its VMEXIT saved
+ * of it: where an interrupt of the outer machine ends the guest just there, ours comes at once.
+ * That is a matter of chance; a shadow that we lose is lost each time.
+ */
+static unsigned shadow_tries(void)
+{
+    return on_qemu() ? 10 : 1;
+}
+
 /* STI holds interrupts for one instruction. */
 static void shadow(void)
 {
-    u32 before = 0, behind = 0;
-    taken[VEC_LOW] = 0;
-    wrmsr(APIC_SELF_IPI, VEC_LOW);
-    __asm__ volatile("sti; mov %2, %0; nop; mov %2, %1; cli"
-                     : "=&r"(before), "=&r"(behind)
-                     : "m"(taken[VEC_LOW])
-                     : "memory");
+    u32 before, behind;
+    unsigned tries = shadow_tries();
+    do {
+        taken[VEC_LOW] = 0;
+        wrmsr(APIC_SELF_IPI, VEC_LOW);
+        __asm__ volatile("sti; mov %2, %0; nop; mov %2, %1; cli"
+                         : "=&r"(before), "=&r"(behind)
+                         : "m"(taken[VEC_LOW])
+                         : "memory");
+        CHECK_EQ(behind, 1);
+    } while (before != 0 && --tries);
     CHECK_EQ(before, 0);
-    CHECK_EQ(behind, 1);
-    /* STI; CLI: never open. */
-    wrmsr(APIC_SELF_IPI, VEC_LOW);
-    __asm__ volatile("sti; cli; nop; nop" ::: "memory");
+}
+
+/* STI; CLI: never open. */
+static void never_open(void)
+{
+    unsigned tries = shadow_tries();
+    do {
+        taken[VEC_LOW] = 0;
+        wrmsr(APIC_SELF_IPI, VEC_LOW);
+        __asm__ volatile("sti; cli; nop; nop" ::: "memory");
+    } while (taken[VEC_LOW] != 0 && --tries);
+    CHECK_EQ(taken[VEC_LOW], 0);
+    take_pending();
     CHECK_EQ(taken[VEC_LOW], 1);
-    sti();
-    __asm__ volatile("nop");
-    cli();
-    CHECK_EQ(taken[VEC_LOW], 2);
 }
 
 static u32 nmis, nested;
@@ -142,7 +167,8 @@ static void nmi(void)
 {
     trap_hook = on_nmi;
     wrmsr(APIC_ICR, 0x400ull | (u64)cpu_id() << 32);
-    for (u64 t = rdtsc(); rdtsc() - t < 100000000 && nmis < 2;)
+    /* Seconds: where others use the host's processor, it may be away for long. */
+    for (u64 t = rdtsc(); rdtsc() - t < 10000000000 && nmis < 2;)
         pause();
     CHECK_EQ(nmis, 2);
     trap_hook = NULL;
@@ -228,6 +254,7 @@ int main(void)
     deadline();
     priorities();
     shadow();
+    never_open();
     nmi();
     pit_by_ioapic();
     pit_by_pic();

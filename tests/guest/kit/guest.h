@@ -2,8 +2,8 @@
  * What a small guest is made with: traps that can be expected, pages, user mode, the local APIC,
  * other CPUs, and a verdict for the runner (tests/guest/run.c).
  *
- * A guest is one main(). CHECK() that fails ends the machine with the line number; returning 0 from
- * main is success.
+ * A guest is one main(). CHECK() that fails says what it saw and ends the machine with the line
+ * number; returning 0 from main is success.
  */
 #ifndef GUEST_KIT_GUEST_H
 #define GUEST_KIT_GUEST_H
@@ -23,7 +23,7 @@ enum { DEBUG_PORT = 0xf4, VERDICT_SAVE = 0x5a5e, PAGE = 4096 };
 
 int main(void);
 _Noreturn void verdict(u32 v);
-_Noreturn void failed(u32 line, u64 got, u64 wanted);
+_Noreturn void failed(const char *what, u32 line, u64 got, u64 wanted);
 /* The runner saves the machine here and resumes it on another engine. */
 void ask_for_save(void);
 void say(const char *s);
@@ -31,13 +31,13 @@ void say(const char *s);
 #define CHECK(cond)                                                                                \
     do {                                                                                           \
         if (!(cond))                                                                               \
-            failed(__LINE__, 0, 1);                                                                \
+            failed(__FILE_NAME__ ": " #cond, __LINE__, 0, 1);                                      \
     } while (0)
 #define CHECK_EQ(got, wanted)                                                                      \
     do {                                                                                           \
         u64 got_ = (u64)(got), wanted_ = (u64)(wanted);                                            \
         if (got_ != wanted_)                                                                       \
-            failed(__LINE__, got_, wanted_);                                                       \
+            failed(__FILE_NAME__ ": " #got, __LINE__, got_, wanted_);                              \
     } while (0)
 
 /*
@@ -122,7 +122,7 @@ static inline u64 rflags(void)
 #define sti()   __asm__ volatile("sti" ::: "memory")
 #define cli()   __asm__ volatile("cli" ::: "memory")
 #define pause() __asm__ volatile("pause" ::: "memory")
-/* Nothing can slip in between: the interrupt that ends HLT is taken behind it. */
+/* Nothing can slip in between: the interrupt that ends HLT is taken behind it (the kit looks). */
 #define sti_hlt() __asm__ volatile("sti; hlt; cli" ::: "memory")
 
 /* ---- traps ---- */

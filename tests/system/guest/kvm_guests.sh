@@ -12,6 +12,7 @@ while read -r engines guest args; do
     status=$?
     [ $status = 0 ] && echo "ok $engines $guest" && continue
     tr -cd '\n -~' </tmp/guest.out | tail -n 15 | sed "s/^/$engines $guest: /"
-    bad="$bad $engines:$guest"
+    bad="$bad $engines:$guest ($(tr -cd '\n -~' </tmp/guest.out | grep -m 1 -E 'got 0x|hangs|failed|unexpected' ||
+        echo "status $status"))"
 done </guests/list
 [ -z "$bad" ] || fail "not right:$bad"
