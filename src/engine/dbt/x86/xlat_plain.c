@@ -138,9 +138,16 @@ static bool is_plain_native(const struct xlat *x, const struct x86_insn *in)
     return need && (x->ctx & need) == need;
 }
 
+/* AH CH DH BH: any REX prefix makes it another register, and beside memory there is one. */
 static bool is_high_byte(const struct x86_operand *o)
 {
     return o->kind == X86_OP_GPR && o->reg >= X86_GPR_AH;
+}
+
+/* A register operand that r11 stands in for beside a memory operand. */
+static bool is_stood_in(const struct x86_operand *o)
+{
+    return o->kind == X86_OP_GPR && (xlat_spilled(o->reg) || is_high_byte(o));
 }
 
 /* Memory operands that xlat_check() can do, with registers that can be encoded beside one. */
@@ -154,9 +161,7 @@ static bool memory_ok(const struct x86_insn *in)
         return false;
     for (unsigned i = 0; i < in->nops; i++) {
         const struct x86_operand *o = &in->op[i];
-        if (is_high_byte(o))
-            return false; /* any REX prefix makes it another register */
-        if (o->kind == X86_OP_GPR && xlat_spilled(o->reg) && !(seen & 1u << o->reg)) {
+        if (is_stood_in(o) && !(seen & 1u << o->reg)) {
             seen |= 1u << o->reg;
             spilled++;
         }
@@ -178,32 +183,64 @@ static bool writes_all(const struct x86_insn *in, const struct x86_operand *o)
             in->iclass == X86_I_MOVSXD);
 }
 
-/* Spilled operands into `host` (or their own numbers: ASM_NONE), and back. */
-static void load_spilled(struct xlat *x, const struct x86_insn *in, int host)
+static bool stays_spilled(const struct x86_operand *o)
+{
+    return o->kind == X86_OP_GPR && xlat_spilled(o->reg);
+}
+
+/* Spilled operands into the host registers of their own numbers, and back: nothing is in memory. */
+static void load_spilled(struct xlat *x, const struct x86_insn *in)
 {
     for (unsigned i = 0; i < in->nops; i++) {
         const struct x86_operand *o = &in->op[i];
-        if (o->kind == X86_OP_GPR && xlat_spilled(o->reg) && !writes_all(in, o))
-            asm_load(&x->a, host == ASM_NONE ? o->reg : (unsigned)host, xlat_spill_slot(o->reg));
+        if (stays_spilled(o) && !writes_all(in, o))
+            asm_load(&x->a, o->reg, xlat_spill_slot(o->reg));
     }
 }
 
-static void store_spilled(struct xlat *x, const struct x86_insn *in, int host)
+static void store_spilled(struct xlat *x, const struct x86_insn *in)
 {
     for (unsigned i = 0; i < in->nops; i++) {
         const struct x86_operand *o = &in->op[i];
-        if (o->kind == X86_OP_GPR && xlat_spilled(o->reg) && (o->access & X86_W))
-            asm_store(&x->a, xlat_spill_slot(o->reg), host == ASM_NONE ? o->reg : (unsigned)host);
+        if (stays_spilled(o) && (o->access & X86_W))
+            asm_store(&x->a, xlat_spill_slot(o->reg), o->reg);
     }
 }
 
-static bool has_spilled(const struct x86_insn *in)
+/* The operand that r11 stands in for; NULL: none. */
+static const struct x86_operand *stood_in(const struct x86_insn *in)
 {
     for (unsigned i = 0; i < in->nops; i++) {
-        if (in->op[i].kind == X86_OP_GPR && xlat_spilled(in->op[i].reg))
-            return true;
+        if (is_stood_in(&in->op[i]))
+            return &in->op[i];
     }
-    return false;
+    return NULL;
+}
+
+static bool reads_operand(const struct x86_insn *in, const struct x86_operand *o)
+{
+    return is_high_byte(o) ? o->access & X86_R : !writes_all(in, o);
+}
+
+/* Its value into r11, and back; without touching a flag. */
+static void load_stand_in(struct xlat *x, const struct x86_operand *o)
+{
+    if (is_high_byte(o))
+        asm_rorx(&x->a, H_R11, o->reg - X86_GPR_AH, 8);
+    else
+        asm_load(&x->a, H_R11, xlat_spill_slot(o->reg));
+}
+
+static void store_stand_in(struct xlat *x, const struct x86_operand *o)
+{
+    unsigned reg = o->reg - X86_GPR_AH;
+    if (!is_high_byte(o)) {
+        asm_store(&x->a, xlat_spill_slot(o->reg), H_R11);
+        return;
+    }
+    asm_rorx(&x->a, reg, reg, 8);
+    asm_op_reg(&x->a, false, 0x88, H_R11, reg); /* mov low byte, r11b */
+    asm_rorx(&x->a, reg, reg, 56);
 }
 
 /* Register numbers as the re-encoded instruction has them. */
@@ -217,7 +254,7 @@ static struct encoding registers(const struct x86_insn *in)
     for (unsigned i = 0; i < in->nops; i++) {
         const struct x86_operand *o = &in->op[i];
         uint32_t code = in->desc->op[i];
-        if (o->kind != X86_OP_GPR || !xlat_spilled(o->reg) || OP_OTHER(code))
+        if (!is_stood_in(o) || OP_OTHER(code))
             continue;
         if (OP_SOURCE(code) == FROM_VVVV)
             e.vvvv = H_R11;
@@ -283,8 +320,7 @@ static void encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m)
 static void with_memory(struct xlat *x, const struct xlat_insn *xi)
 {
     const struct x86_insn *in = &xi->in;
-    const struct x86_operand *o = &in->op[in->mem];
-    bool spilled = has_spilled(in);
+    const struct x86_operand *o = &in->op[in->mem], *other = stood_in(in);
     struct xlat_mem m;
     xlat_address(x, in, &m);
     xlat_check(x, &m,
@@ -293,13 +329,13 @@ static void with_memory(struct xlat *x, const struct xlat_insn *xi)
                                   .aligned = (in->desc->flags & X86_F_ALIGNED) ||
                                              (in->prefixes & X86_P_LOCK) ||
                                              in->iclass == X86_I_XCHG,
-                                  .data = spilled});
-    if (spilled)
-        load_spilled(x, in, H_R11);
+                                  .data = other});
+    if (other && reads_operand(in, other))
+        load_stand_in(x, other);
     xlat_access_here(x);
     encode(x, xi, m.host);
-    if (spilled)
-        store_spilled(x, in, H_R11);
+    if (other && (other->access & X86_W))
+        store_stand_in(x, other);
 }
 
 bool xlat_plain(struct xlat *x)
@@ -314,8 +350,8 @@ bool xlat_plain(struct xlat *x)
     }
     if (x86_is_mem(in) || in->iclass == X86_I_NOP || in->iclass == X86_I_ENDBR64)
         return true; /* hints, prefetches */
-    load_spilled(x, in, ASM_NONE);
+    load_spilled(x, in);
     asm_copy(&x->a, xi->raw, in->len);
-    store_spilled(x, in, ASM_NONE);
+    store_spilled(x, in);
     return true;
 }
