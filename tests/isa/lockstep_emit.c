@@ -153,7 +153,7 @@ static void plain(struct emitter *e, uint64_t va)
     if (in->desc->flags & X86_F_STRING) {
         emit_mov(e, RSI, emitter_data(e));
         emit_mov(e, RDI, emitter_data(e));
-        emit_mov(e, RCX, rng_below(e->r, 40));
+        emit_mov(e, RCX, rng_below(e->r, rng_one_in(e->r, 8) ? 3000 : 40)); /* pages, or in one */
     } else if (x86_is_mem(in)) {
         aim(e, in);
         aim_displacement(e, va, &code);

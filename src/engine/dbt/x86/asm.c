@@ -207,6 +207,14 @@ uint32_t asm_jcc(struct asm_buf *a, unsigned cc)
     return a->len - 4;
 }
 
+uint32_t asm_jcc_also(struct asm_buf *a, unsigned cc, uint32_t chain)
+{
+    uint32_t at = asm_jcc(a, cc);
+    if (!a->full)
+        memcpy(a->bytes + at, &chain, 4);
+    return at;
+}
+
 uint32_t asm_jmp(struct asm_buf *a)
 {
     asm_put(a, 0xe9, 5);
@@ -235,6 +243,16 @@ void asm_to(struct asm_buf *a, uint32_t at, uint32_t to)
 void asm_here(struct asm_buf *a, uint32_t at)
 {
     asm_to(a, at, a->len);
+}
+
+void asm_here_all(struct asm_buf *a, uint32_t chain)
+{
+    while (chain && !a->full) {
+        uint32_t next;
+        memcpy(&next, a->bytes + chain, 4);
+        asm_here(a, chain);
+        chain = next;
+    }
 }
 
 void asm_here8(struct asm_buf *a, uint32_t at)

@@ -128,6 +128,10 @@ uint32_t asm_jmp(struct asm_buf *a);
 /* 8-bit ones, for short distances. */
 uint32_t asm_jcc8(struct asm_buf *a, unsigned cc);
 uint32_t asm_jrcxz(struct asm_buf *a);
+/* A jump to the same place as those of `chain` (0: none), which goes on in its displacement until
+ * asm_here_all(). Returns the longer chain. */
+uint32_t asm_jcc_also(struct asm_buf *a, unsigned cc, uint32_t chain);
+void asm_here_all(struct asm_buf *a, uint32_t chain);
 /* The displacement at `at` leads to here, or to `to`. */
 void asm_here(struct asm_buf *a, uint32_t at);
 void asm_here8(struct asm_buf *a, uint32_t at);

@@ -10,10 +10,19 @@
 #include <ucontext.h>
 
 #include "engine/dbt/dbt.h"
+#include "isa/x86/flags.h"
 
 enum { STACK_SIZE = 64 << 10 };
 
 static _Thread_local struct dbt_vcpu *running;
+
+/* What the tail of a string instruction would do on the way to the slow path: xlat_string.c. */
+static void end_string(const struct dbt_hot *hot, greg_t *r)
+{
+    r[REG_RCX] += (greg_t)hot->tmp[2];
+    r[REG_EFL] &= ~(greg_t)FL_ARITH;
+    r[REG_EFL] |= (greg_t)arith_to_rflags((uint16_t)hot->tmp[1]);
+}
 
 /* True: the thread goes on in the slow path. */
 static bool redirect(ucontext_t *uc)
@@ -22,6 +31,8 @@ static bool redirect(ucontext_t *uc)
     uint32_t site;
     if (!running || !code_site_at(&running->vm->code, (uint64_t)r[REG_RIP], &site))
         return false;
+    if (running->vm->code.sites[site].flags & CODE_SITE_STRING)
+        end_string(running->hot, r);
     r[REG_R11] = site;
     r[REG_RIP] = (greg_t)running->vm->stubs.slow;
     running->strayed = true;

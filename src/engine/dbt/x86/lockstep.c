@@ -20,10 +20,12 @@
 #include "isa/x86/access.h"
 #include "isa/x86/flags.h"
 #include "isa/x86/native.h"
+#include "isa/x86/system.h"
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 
 enum { MAX_STORES = 4096, MAX_IO = 256, PIECE = 8, ALL_FLAGS = 0xff };
+enum { ENOUGH_STORES = MAX_STORES - 1024 };
 enum { TIME_SHIFT = 4, REPORT_BYTES = 64 };
 
 struct stored {
@@ -55,10 +57,12 @@ static struct lockstep *of_shadow(struct softmmu *s)
 static void storing(struct softmmu *s, gpa_t gpa, unsigned size)
 {
     struct lockstep *ls = of_shadow(s);
-    if (ls->nstores == MAX_STORES) {
+    if (ls->nstores >= ENOUGH_STORES) {
         ls->failed = true;
-        return;
+        x86_want_attention(ls->cpu, X86_ATTN_STATE); /* stops repeated instructions */
     }
+    if (ls->nstores == MAX_STORES)
+        return;
     struct stored *st = &ls->stores[ls->nstores++];
     st->gpa = gpa;
     st->size = size;
@@ -112,6 +116,8 @@ static void copy_state(struct lockstep *ls, const struct x86_cpu *c)
     struct x86_cpu *s = ls->cpu;
     bool same_space = s->cr3 == c->cr3 && s->cr4 == c->cr4 && s->cr0 == c->cr0;
     memcpy((char *)s + first, (const char *)c + first, offsetof(struct x86_cpu, tlbs) - first);
+    s->rflags &= ~(uint64_t)FL_RF;
+    atomic_store(&s->attention, 0);
     s->tsc_offset = c->tsc_offset;
     s->cpl = c->cpl;
     s->watching = c->watching;
@@ -121,6 +127,12 @@ static void copy_state(struct lockstep *ls, const struct x86_cpu *c)
 }
 
 enum outcome { RAN, FAULTED, ALONE, LOST };
+
+/* Did the repeated instruction stop in the middle? */
+static bool in_repeat(const struct x86_cpu *c)
+{
+    return c->rflags & FL_RF; /* else it is never set here */
+}
 
 /* Up to `n` instructions of the shadow's block. */
 static unsigned shadow_block(struct lockstep *ls, struct block *b, unsigned n)
@@ -132,8 +144,9 @@ static unsigned shadow_block(struct lockstep *ls, struct block *b, unsigned n)
     ls->shadow.mmu.code = &b->gpa;
     while (op && done < n) {
         c->op = op;
-        done += op->len != 0;
-        op = op->fn(c, op);
+        const struct x86_op *next = op->fn(c, op);
+        done += op->len != 0 && (next || !in_repeat(c));
+        op = next;
     }
     c->op = NULL;
     if (op)
@@ -144,6 +157,8 @@ static unsigned shadow_block(struct lockstep *ls, struct block *b, unsigned n)
 static enum outcome shadow_blocks(struct lockstep *ls, unsigned n)
 {
     while (n) {
+        if (ls->failed)
+            return LOST;
         struct block *b = block_find(&ls->shadow.blocks);
         if (!b)
             return LOST;
@@ -173,10 +188,18 @@ static void undo(struct lockstep *ls)
     }
 }
 
+/* From the middle of a repeated instruction another block goes on, and ends where this one does. */
+static void enter_translated(struct lockstep *ls, struct x86_cpu *c, const struct code_block *b)
+{
+    struct dbt_vcpu *d = ls->d;
+    do
+        d->vm->stubs.enter(c, dbt_enter_block(d, c, b));
+    while (in_repeat(c) && (b = dbt_find(d, c, 0)));
+}
+
 static enum outcome run_translated(struct lockstep *ls, struct x86_cpu *c,
                                    const struct code_block *b)
 {
-    struct dbt_vcpu *d = ls->d;
     jmp_buf outer;
     memcpy(outer, c->unwind, sizeof(outer));
     c->env.machine = ls;
@@ -184,7 +207,7 @@ static enum outcome run_translated(struct lockstep *ls, struct x86_cpu *c,
     c->env.mmio_write = second_mmio_write;
     int how = setjmp(c->unwind);
     if (!how)
-        d->vm->stubs.enter(c, dbt_enter_block(d, c, b));
+        enter_translated(ls, c, b);
     c->env = ls->env;
     memcpy(c->unwind, outer, sizeof(outer));
     return !how ? RAN : how == 1 ? FAULTED : ALONE;
@@ -194,6 +217,7 @@ static void normalise(struct x86_cpu *n, uint8_t live)
 {
     uint16_t keep = (uint16_t)((live & 0xd5) << 8 | (live & X86_FL_OF ? ARITH_OF : 0));
     n->arith &= keep;
+    n->rflags &= ~(uint64_t)FL_RF;
     memset(n->xsave + XS_FOP, 0, XS_MXCSR - XS_FOP);
     memset(n->xsave + XS_MXCSR_MASK, 0, 4);
     memset(n->xsave + XS_XSTATE_BV, 0, 64);

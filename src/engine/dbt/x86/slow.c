@@ -32,6 +32,7 @@ bool dbt_can_translate(const struct x86_cpu *c)
 static void prepare(struct dbt_vcpu *d, struct x86_cpu *c)
 {
     struct dbt_hot *hot = d->hot;
+    c->rflags &= ~(uint64_t)FL_RF; /* the next instruction is none that it was set for */
     hot->seg_base[0] = c->seg[SEG_FS].base;
     hot->seg_base[1] = c->seg[SEG_GS].base;
     hot->tsc_offset = c->tsc_offset;
@@ -137,13 +138,13 @@ static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code
 }
 
 /* The site's instruction in executable form; NULL: the bytes are no longer what was translated. */
-static const struct x86_op *site_op(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
+static const struct dbt_op *site_op(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
 {
     const struct code_site *site = &d->vm->code.sites[n];
     struct dbt_op *e = &d->ops[n % DBT_OPS];
     uint64_t generation = x86_native_generation(c->native);
     if (e->valid && e->site == n && generation == d->native_generation)
-        return e->op;
+        return e;
     if (generation != d->native_generation) {
         for (unsigned i = 0; i < DBT_OPS; i++)
             d->ops[i].valid = false;
@@ -153,13 +154,28 @@ static const struct x86_op *site_op(struct dbt_vcpu *d, struct x86_cpu *c, uint3
     e->site = n;
     if (x86_native_generation(c->native) != d->native_generation)
         e->valid = false; /* the thunks were dropped while this one was made */
-    return e->valid ? e->op : NULL;
+    return e->valid ? e : NULL;
+}
+
+enum { TOUCHES = 5 };
+
+/* What string instructions access, and behind them, where the last element was. */
+static unsigned touched_string(const struct x86_cpu *c, uint16_t iclass, bool done, gva_t *va)
+{
+    unsigned n = 0;
+    if (iclass == X86_I_MOVS || iclass == X86_I_LODS || iclass == X86_I_CMPS)
+        va[n++] = c->gpr[RSI] - done;
+    if (iclass == X86_I_MOVS || iclass == X86_I_STOS || iclass == X86_I_SCAS ||
+        iclass == X86_I_CMPS)
+        va[n++] = c->gpr[RDI] - done;
+    return n;
 }
 
 /* Addresses that the instruction accesses, so that its next run finds them. */
-static unsigned touched(const struct x86_cpu *c, const struct x86_op *op, gva_t va[3])
+static unsigned touched(const struct x86_cpu *c, const struct dbt_op *e, gva_t *va)
 {
-    unsigned n = 0;
+    const struct x86_op *op = e->op;
+    unsigned n = touched_string(c, e->iclass, false, va);
     if (op->flags & (OP_MEM0 | OP_MEM1))
         va[n++] = op_offset(c, op) + REG(c, op->seg_base, const uint64_t);
     if (op->flags & OP_STACK) {
@@ -198,19 +214,21 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     struct code_site site = cc->sites[n];
     const struct code_block *b = &cc->blocks[site.block];
     uint64_t resume = code_entry(cc, b) + site.resume;
-    gva_t va[3];
+    gva_t va[TOUCHES];
     c->op = NULL;
-    const struct x86_op *op = site_op(d, c, n);
-    if (!op)
+    const struct dbt_op *e = site_op(d, c, n);
+    if (!e)
         return leave_alone(d, c, c->code_base + site.off);
     enter_op(d, b);
-    unsigned nva = touched(c, op, va);
+    const struct x86_op *op = e->op;
+    unsigned nva = touched(c, e, va);
     count_site(d, n, va, nva);
     if (uses_x87(op))
         dbt_save_x87(d);
     c->op = op;
     const struct x86_op *next = op->fn(c, op);
     c->op = NULL;
+    nva += touched_string(c, e->iclass, true, va + nva);
     bool stay = dbt_space_is_current(d, c);
     for (unsigned i = 0; i < nva && stay; i++)
         dbt_fill(d, c, va[i]);

@@ -161,6 +161,12 @@ static bool translate(struct xlat *x)
             return false;
         xlat_rdtsc(x);
         return true;
+    case X86_I_MOVS:
+    case X86_I_STOS:
+    case X86_I_LODS:
+    case X86_I_SCAS:
+    case X86_I_CMPS:
+        return xlat_string(x);
     case X86_I_CLD:
         xlat_cld(x);
         return true;

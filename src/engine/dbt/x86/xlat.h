@@ -50,7 +50,15 @@ struct xlat_mem {
 enum xlat_flags { FLAGS_DEAD, FLAGS_IN_R11, FLAGS_IN_TMP };
 
 /* Code that stands behind the block: taken rarely. */
-enum xlat_tail_kind { TAIL_PLAIN, TAIL_SLOW, TAIL_MISALIGNED, TAIL_LINK, TAIL_CROSS, TAIL_ATTEND };
+enum xlat_tail_kind {
+    TAIL_PLAIN,
+    TAIL_SLOW,
+    TAIL_MISALIGNED,
+    TAIL_LINK,
+    TAIL_CROSS,
+    TAIL_ATTEND,
+    TAIL_STRING
+};
 /* How tails end: xlat_tail.c. */
 enum xlat_end { END_SLOW, END_SLOW_R11, END_SLOW_TMP, END_LINK, END_ATTEND, END_CROSS, END_COUNT };
 
@@ -196,6 +204,8 @@ uint32_t xlat_new_site(struct xlat *x, unsigned flags);
 /* xlat_tail.c */
 struct xlat_tail *xlat_new_tail(struct xlat *x, enum xlat_tail_kind kind, uint32_t from);
 void xlat_emit_tails(struct xlat *x);
+/* To the site's slow path, from where the flags are kept so. */
+void xlat_slow(struct xlat *x, uint32_t site, enum xlat_flags flags);
 
 /* xlat_plain.c: instructions that run as they are, memory operand apart. */
 bool xlat_plain_ok(const struct xlat *x, const struct x86_insn *in);
@@ -229,6 +239,10 @@ void xlat_lea(struct xlat *x);
 bool xlat_div(struct xlat *x);
 void xlat_rcx_branch(struct xlat *x);
 
+/* xlat_string.c */
+bool xlat_string(struct xlat *x);
+void xlat_string_tail(struct xlat *x, const struct xlat_tail *t);
+
 /* xlat_system.c: in kernel mode, but for PUSHF and CLD */
 void xlat_sti(struct xlat *x);
 void xlat_cli(struct xlat *x);
@@ -236,6 +250,8 @@ void xlat_cld(struct xlat *x);
 void xlat_swapgs(struct xlat *x);
 void xlat_rdtsc(struct xlat *x);
 bool xlat_pushf(struct xlat *x);
+/* Leave the instruction to its site if the hot byte is not 0. Keeps the flags. */
+void xlat_slow_unless_zero(struct xlat *x, struct asm_mem byte);
 
 static inline struct xlat_insn *xlat_cur(struct xlat *x)
 {

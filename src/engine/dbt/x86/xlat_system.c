@@ -12,8 +12,7 @@ static void set_iflag(struct xlat *x, unsigned v)
     asm_8(&x->a, v);
 }
 
-/* Leave the instruction to its site if the hot byte is not 0. Keeps the flags. */
-static void slow_unless_zero(struct xlat *x, struct asm_mem byte)
+void xlat_slow_unless_zero(struct xlat *x, struct asm_mem byte)
 {
     struct asm_buf *a = &x->a;
     uint32_t site = xlat_new_site(x, 0);
@@ -30,7 +29,7 @@ static void slow_unless_zero(struct xlat *x, struct asm_mem byte)
 /* An interrupt that waits is the interpreter's, which knows of the shadow behind STI. */
 void xlat_sti(struct xlat *x)
 {
-    slow_unless_zero(x, HOT(irq_waits));
+    xlat_slow_unless_zero(x, HOT(irq_waits));
     set_iflag(x, 1);
 }
 
@@ -41,7 +40,7 @@ void xlat_cli(struct xlat *x)
 
 void xlat_cld(struct xlat *x)
 {
-    slow_unless_zero(x, HOT(dflag));
+    xlat_slow_unless_zero(x, HOT(dflag));
 }
 
 void xlat_swapgs(struct xlat *x)

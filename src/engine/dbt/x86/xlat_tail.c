@@ -68,7 +68,7 @@ static void go_to_end(struct xlat *x, enum xlat_end end)
     }
 }
 
-static void emit_slow(struct xlat *x, uint32_t site, enum xlat_flags flags)
+void xlat_slow(struct xlat *x, uint32_t site, enum xlat_flags flags)
 {
     static const enum xlat_end end[] = {
         [FLAGS_DEAD] = END_SLOW, [FLAGS_IN_R11] = END_SLOW_R11, [FLAGS_IN_TMP] = END_SLOW_TMP};
@@ -120,6 +120,10 @@ static void emit_target(struct xlat *x, const struct xlat_tail *t, enum xlat_end
 
 static void emit_tail(struct xlat *x, const struct xlat_tail *t)
 {
+    if (t->kind == TAIL_STRING) {
+        xlat_string_tail(x, t);
+        return;
+    }
     asm_here(&x->a, t->from);
     if (t->from2)
         asm_here(&x->a, t->from2);
@@ -128,7 +132,7 @@ static void emit_tail(struct xlat *x, const struct xlat_tail *t)
         emit_plain(x, t);
         break;
     case TAIL_SLOW:
-        emit_slow(x, t->index, t->flags);
+        xlat_slow(x, t->index, t->flags);
         break;
     case TAIL_MISALIGNED:
         emit_misaligned(x, t);
@@ -138,6 +142,8 @@ static void emit_tail(struct xlat *x, const struct xlat_tail *t)
         break;
     case TAIL_CROSS:
         emit_target(x, t, END_CROSS);
+        break;
+    case TAIL_STRING:
         break;
     case TAIL_ATTEND:
         emit_target(x, t, END_ATTEND);
