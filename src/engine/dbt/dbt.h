@@ -32,6 +32,8 @@ struct dbt_vm {
 struct dbt_op {
     uint32_t site;
     bool valid;
+    bool x87;     /* works on the x87 unit's image, */
+    bool vectors; /* or on that of vector registers alone */
     uint16_t iclass;
     struct x86_op op[2]; /* and the end op */
 };

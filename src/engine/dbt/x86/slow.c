@@ -132,8 +132,11 @@ static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code
     if (x86_decode(&in, bytes, 15, X86_MODE_64) < 0 || in.len != site->len)
         return false;
     e->iclass = in.iclass;
+    e->vectors = (in.desc->flags & (X86_F_SSE | X86_F_AVX)) &&
+                 !(in.desc->flags & (X86_F_X87 | X86_F_MMX));
     x86_lower(c, &e->op[0], &in, site->off);
     x86_lower_end(c, &e->op[1], site->off + in.len);
+    e->x87 = e->op[0].aux && !e->vectors;
     return true;
 }
 
@@ -186,12 +189,6 @@ static unsigned touched(const struct x86_cpu *c, const struct dbt_op *e, gva_t *
     return n;
 }
 
-/* Vector and x87 instructions: the interpreter works on their image. */
-static bool uses_x87(const struct x86_op *op)
-{
-    return op->aux != NULL;
-}
-
 static void enter_op(struct dbt_vcpu *d, const struct code_block *b)
 {
     d->pages[0] = b->gpa;
@@ -223,11 +220,13 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     const struct x86_op *op = e->op;
     unsigned nva = touched(c, e, va);
     count_site(d, n, va, nva);
-    if (uses_x87(op))
+    if (e->x87)
         dbt_save_x87(d);
     c->op = op;
     const struct x86_op *next = op->fn(c, op);
     c->op = NULL;
+    if (e->vectors)
+        d->hot->upper = d->image_upper = fpu_upper_used(c);
     nva += touched_string(c, e->iclass, true, va + nva);
     bool stay = dbt_space_is_current(d, c);
     for (unsigned i = 0; i < nva && stay; i++)
