@@ -66,10 +66,10 @@ struct code_site {
 };
 
 enum code_site_flag {
-    CODE_SITE_ENDS = 1 << 0,  /* the context may have changed behind it */
-    CODE_SITE_WHOLE = 1 << 1, /* not translated at all: always comes here */
-    CODE_SITE_PLAIN = 1 << 3, /* go on in the plain translation: anchors do not survive C */
-    CODE_SITE_WRITE = 1 << 2, /* the access stores */
+    CODE_SITE_ENDS = 1 << 0,   /* the context may have changed behind it */
+    CODE_SITE_WHOLE = 1 << 1,  /* not translated at all: always comes here */
+    CODE_SITE_PLAIN = 1 << 3,  /* go on in the plain translation: anchors do not survive C */
+    CODE_SITE_WRITE = 1 << 2,  /* the access stores */
     CODE_SITE_STRING = 1 << 4, /* at the access, state is as xlat_string.c has it */
 };
 

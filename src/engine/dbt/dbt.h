@@ -38,6 +38,14 @@ struct dbt_op {
     struct x86_op op[2]; /* and the end op */
 };
 
+/* What hot->other, user_cs and user_ss depend on. */
+struct dbt_pairing {
+    uint64_t asid, cr4, star, gdt_base;
+    uint32_t ctx, gdt_limit;
+    bool stale;
+    bool gdt_local; /* the descriptors are not mapped globally */
+};
+
 struct dbt_vcpu {
     struct interp it; /* first: v->engine_priv points at it */
     struct vcpu *v;
@@ -46,6 +54,7 @@ struct dbt_vcpu {
     int hot_fd;
     struct space kernel, user[DBT_USER_SPACES];
     struct space *space; /* the one GS points at; NULL: none yet */
+    struct dbt_pairing paired;
     uint64_t kernel_key; /* whose local entries the kernel's space holds */
     uint64_t uses;
     bool x87_live;
@@ -102,6 +111,8 @@ void dbt_fill(struct dbt_vcpu *d, struct x86_cpu *c, gva_t va);
 void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all);
 void dbt_drop_write(struct dbt_vcpu *d, const uint8_t *host);
 void dbt_forget_jumps(struct dbt_vcpu *d);
+/* An IRET to user mode has just looked at its descriptors: the next may look at them itself. */
+void dbt_note_descriptors(struct dbt_vcpu *d, const struct x86_cpu *c);
 
 /* x86/fault.c: signals of the vCPU's own thread. */
 int dbt_thread_init(struct dbt_vcpu *d, struct error *err) must_check;

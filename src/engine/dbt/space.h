@@ -52,6 +52,16 @@ struct space_jump {
 enum { SPACE_SLOT_ATTEND = 0 };
 #define SPACE_SIZE (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
 
+/* What CS, SS and CPL are, seen from struct x86_cpu: as SYSCALL or SYSRET would have set them, or
+ * as they stand there. */
+enum dbt_level { DBT_LEVEL_KERNEL, DBT_LEVEL_USER, DBT_LEVEL_SAME };
+
+/* A space of the running address space that stubs may switch to. */
+struct dbt_other {
+    uint64_t base;  /* for GS; 0: ask C */
+    uint64_t space; /* struct space */
+};
+
 /* The page every space shows at its start. Translated code and stubs read and write it. */
 struct dbt_hot {
     uint64_t reg[2];    /* guest registers that have no host register of their own */
@@ -68,11 +78,16 @@ struct dbt_hot {
     _Atomic uint32_t attention;        /* leave at the next poll; any thread sets it */
     uint64_t tsc_offset;               /* guest's time stamp counter - host's */
     uint32_t tsc_aux;
-    uint32_t rflags;   /* system flags but IF, as PUSHF shows them */
-    uint8_t iflag;     /* RFLAGS.IF while translated code runs */
-    uint8_t irq_waits; /* an interrupt waits for it */
-    uint8_t dflag;     /* RFLAGS.DF; the host's is clear */
-    uint32_t upper;    /* vector registers' upper halves are in use */
+    uint32_t rflags;                    /* system flags but IF, as PUSHF shows them */
+    uint8_t iflag;                      /* RFLAGS.IF while translated code runs */
+    uint8_t irq_waits;                  /* an interrupt waits for it */
+    uint8_t dflag;                      /* RFLAGS.DF; the host's is clear */
+    uint32_t upper;                     /* vector registers' upper halves are in use */
+    uint8_t level;                      /* enum dbt_level */
+    uint64_t space;                     /* struct space that GS points at */
+    struct dbt_other other[2];          /* by enum dbt_level */
+    uint64_t syscall, sysret, iret, go; /* addresses of stubs */
+    uint64_t user_cs, user_ss; /* host addresses of the descriptors of STAR's segments; 0: ask C */
 };
 
 struct space_entry {

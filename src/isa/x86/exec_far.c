@@ -394,6 +394,14 @@ static void flat_ss(struct x86_cpu *c, u16 sel, unsigned cpl)
                                           .limit = UINT32_MAX};
 }
 
+void x86_star_segments(struct x86_cpu *c, unsigned cpl, bool to64)
+{
+    u16 sel = cpl == 0 ? (c->star >> 32) & 0xfffc : c->star >> 48;
+    flat_cs(c, (u16)(sel + (cpl == 3 && to64 ? 16 : 0)), cpl, to64);
+    flat_ss(c, (u16)(sel + 8), cpl);
+    c->cpl = cpl;
+}
+
 /* SYSCALL and SYSRET trap by the TF they leave with, so that FMASK can hold a step back until the
  * return. */
 static void step_behind(struct x86_cpu *c)
@@ -419,10 +427,7 @@ EXEC(syscall)
         x86_raise(c, VEC_UD);
     c->gpr[RCX] = op_next_rip(c, op);
     c->gpr[R11] = x86_rflags(c) & ~(u64)FL_RF;
-    u16 sel = (c->star >> 32) & 0xfffc;
-    flat_cs(c, sel, 0, true);
-    flat_ss(c, (u16)(sel + 8), 0);
-    c->cpl = 0;
+    x86_star_segments(c, 0, true);
     c->rip = from64 ? c->lstar : c->cstar;
     x86_set_rflags(c, x86_rflags(c) & ~(c->fmask | FL_RF));
     x86_update_mode(c);
@@ -441,10 +446,7 @@ EXEC(sysret)
     bool to64 = op->size == 8;
     if (to64 && !x86_canonical(rip))
         x86_raise_gp(c, 0);
-    u16 sel = c->star >> 48;
-    flat_cs(c, (u16)(sel + (to64 ? 16 : 0)), 3, to64);
-    flat_ss(c, (u16)(sel + 8), 3);
-    c->cpl = 3;
+    x86_star_segments(c, 3, to64);
     c->rip = to64 ? rip : (u32)rip;
     x86_set_rflags(c, c->gpr[R11] & 0x3c7fd7);
     x86_update_mode(c);

@@ -24,6 +24,10 @@ bool x86_msr_write(struct x86_cpu *c, uint32_t msr, uint64_t v);
 /* The guest's time stamp counter now. */
 uint64_t x86_tsc(const struct x86_cpu *c);
 
+/* CS and SS, flat, and CPL as SYSCALL (0) and SYSRET (3) take them from STAR; `to64`: 64-bit code.
+ * x86_update_mode() is to follow. */
+void x86_star_segments(struct x86_cpu *c, unsigned cpl, bool to64);
+
 /* Why c->attention is not zero; the engine's loop looks at everything whatever the bits. */
 enum x86_attention {
     X86_ATTN_REQUEST = 1 << 0, /* vCPU request bits are set */

@@ -24,7 +24,7 @@
 #include "isa/x86/trap.h"
 #include "vm/exclusive.h"
 
-enum { MAX_STORES = 4096, MAX_IO = 256, PIECE = 8, ALL_FLAGS = 0xff };
+enum { MAX_STORES = 4096, MAX_IO = 1 << 14, PIECE = 8, ALL_FLAGS = 0xff };
 enum { ENOUGH_STORES = MAX_STORES - 1024 };
 enum { TIME_SHIFT = 4, REPORT_BYTES = 64 };
 
@@ -410,6 +410,7 @@ static int lockstep_vcpu_init(struct vcpu *v, struct error *err)
         return r;
     ls->d = d;
     d->it.run = run;
+    d->hot->go = d->hot->miss;
     d->it.mmu.code_unmapped = unmapped;
     d->xlat.lockstep = true;
     d->xlat.strict = ls->strict = v->vm->engine == &engine_lockstep_strict;

@@ -99,7 +99,7 @@ const void *dbt_enter_block(struct dbt_vcpu *d, struct x86_cpu *c, const struct 
 {
     dbt_enter_space(d, c);
     bool local = !softmmu_is_global(&d->it.mmu, c->rip);
-    if (!(b->ctx & CTX_PLAIN)) {
+    if (!(b->ctx & CTX_PLAIN) && !d->lockstep) {
         space_jump_set(d->space, c->rip, code_entry(&d->vm->code, b));
         d->space->jumps_local |= local;
     }
@@ -132,8 +132,8 @@ static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code
     if (x86_decode(&in, bytes, 15, X86_MODE_64) < 0 || in.len != site->len)
         return false;
     e->iclass = in.iclass;
-    e->vectors = (in.desc->flags & (X86_F_SSE | X86_F_AVX)) &&
-                 !(in.desc->flags & (X86_F_X87 | X86_F_MMX));
+    e->vectors =
+        (in.desc->flags & (X86_F_SSE | X86_F_AVX)) && !(in.desc->flags & (X86_F_X87 | X86_F_MMX));
     x86_lower(c, &e->op[0], &in, site->off);
     x86_lower_end(c, &e->op[1], site->off + in.len);
     e->x87 = e->op[0].aux && !e->vectors;
@@ -228,6 +228,8 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     if (e->vectors)
         d->hot->upper = d->image_upper = fpu_upper_used(c);
     nva += touched_string(c, e->iclass, true, va + nva);
+    if (e->iclass == X86_I_IRET && c->cpl == 3)
+        dbt_note_descriptors(d, c);
     bool stay = dbt_space_is_current(d, c);
     for (unsigned i = 0; i < nva && stay; i++)
         dbt_fill(d, c, va[i]);
@@ -275,12 +277,25 @@ static void complete_vectors(struct dbt_vcpu *d, struct x86_cpu *c)
     d->image_upper = d->hot->upper;
 }
 
+/* State that lives in the hot page while translated code runs. */
+static void catch_up(struct dbt_vcpu *d, struct x86_cpu *c)
+{
+    struct dbt_hot *hot = d->hot;
+    c->rflags = FL_ONE | hot->rflags | (hot->iflag ? FL_IF : 0);
+    if (likely(hot->level == DBT_LEVEL_SAME))
+        return;
+    d->space = (struct space *)(uintptr_t)hot->space;
+    x86_star_segments(c, hot->level == DBT_LEVEL_USER ? 3 : 0, true);
+    x86_update_mode(c);
+    hot->level = DBT_LEVEL_SAME;
+}
+
 const void *dbt_handle(struct x86_cpu *c, enum stub_reason why, uint64_t arg)
 {
     struct vcpu *v = c->vcpu;
     struct dbt_vcpu *d = v->engine_priv;
     complete_vectors(d, c);
-    c->rflags = (c->rflags & ~(uint64_t)FL_IF) | (d->hot->iflag ? FL_IF : 0);
+    catch_up(d, c);
     count_call(d, why);
     c->code_base = d->hot->code_base;
     switch (why) {

@@ -44,6 +44,11 @@ int dbt_spaces_init(struct dbt_vcpu *d, struct error *err)
         .miss = d->vm->stubs.miss,
         .link = d->vm->stubs.link,
         .attend = d->vm->stubs.attend,
+        .syscall = d->vm->stubs.syscall,
+        .sysret = d->vm->stubs.sysret,
+        .iret = d->vm->stubs.iret,
+        .go = d->vm->stubs.go,
+        .level = DBT_LEVEL_SAME,
     };
     return 0;
 }
@@ -78,6 +83,7 @@ static struct space *user_space(struct dbt_vcpu *d, uint64_t key)
     space_clear(oldest);
     space_jumps_clear(oldest);
     oldest->key = key;
+    d->paired.stale = true;
     return oldest;
 }
 
@@ -88,6 +94,7 @@ static struct space *kernel_space(struct dbt_vcpu *d, uint64_t key)
         if (d->kernel.jumps_local)
             space_jumps_clear(&d->kernel);
         d->kernel.key = key;
+        d->paired.stale = true;
     }
     return &d->kernel;
 }
@@ -98,6 +105,89 @@ bool dbt_space_is_current(const struct dbt_vcpu *d, const struct x86_cpu *c)
     return s && s->key == key_of(c) && s->ctx == ctx_of(c) && (s == &d->kernel) == (c->cpl != 3);
 }
 
+static enum x86_mmu_ctx kernel_mmu_ctx(const struct x86_cpu *c)
+{
+    return c->cr4 & CR4_SMAP ? X86_MMU_KERNEL : X86_MMU_KERNEL_AC;
+}
+
+static struct dbt_other usable(struct space *s, uint64_t key, uint32_t ctx)
+{
+    if (s->key != key || s->ctx != ctx)
+        return (struct dbt_other){0};
+    return (struct dbt_other){(uintptr_t)s->base, (uintptr_t)s};
+}
+
+static struct dbt_other usable_for_user(struct dbt_vcpu *d, uint64_t key, uint32_t ctx)
+{
+    struct dbt_other o = {0};
+    for (unsigned i = 0; i < DBT_USER_SPACES && !o.base; i++) {
+        o = usable(&d->user[i], key, ctx);
+        if (o.base)
+            d->user[i].used = d->uses;
+    }
+    return o;
+}
+
+static bool same_descriptors(const struct dbt_pairing *a, const struct dbt_pairing *b)
+{
+    return a->star == b->star && a->gdt_base == b->gdt_base && a->gdt_limit == b->gdt_limit &&
+           (a->asid == b->asid || !a->gdt_local);
+}
+
+/*
+ * The spaces of kernel and user mode that belong together now, for the stubs that change between
+ * them. Whatever this depends on is changed by C, which comes here before translated code goes on:
+ * by way of dbt_enter_space(), since such instructions end their block.
+ */
+static void pair_spaces(struct dbt_vcpu *d, const struct x86_cpu *c, uint32_t ctx)
+{
+    struct dbt_pairing now = {
+        .asid = c->asid,
+        .cr4 = c->cr4,
+        .star = c->star,
+        .gdt_base = c->gdt_base,
+        .ctx = ctx & ~(uint32_t)(CTX_USER | CTX_TSC),
+        .gdt_limit = c->gdt_limit,
+    };
+    const struct dbt_pairing *was = &d->paired;
+    struct dbt_hot *hot = d->hot;
+    bool made = hot->other[DBT_LEVEL_KERNEL].base && hot->other[DBT_LEVEL_USER].base;
+    bool descriptors = same_descriptors(was, &now);
+    if (likely(made && descriptors && !was->stale && was->asid == now.asid && was->cr4 == now.cr4 &&
+               was->ctx == now.ctx))
+        return;
+    now.gdt_local = was->gdt_local;
+    d->paired = now;
+    hot->other[DBT_LEVEL_KERNEL] =
+        usable(&d->kernel, c->asid | kernel_mmu_ctx(c), now.ctx | CTX_TSC);
+    hot->other[DBT_LEVEL_USER] = usable_for_user(
+        d, c->asid | X86_MMU_USER, now.ctx | CTX_USER | (c->cr4 & CR4_TSD ? 0 : CTX_TSC));
+    if (!descriptors)
+        hot->user_cs = hot->user_ss = 0;
+}
+
+/* Where the kernel sees 8 bytes of its descriptor table; 0: not known. */
+static uint64_t descriptor_at(struct dbt_vcpu *d, const struct x86_cpu *c, uint16_t sel)
+{
+    unsigned ctx = kernel_mmu_ctx(c), off = sel & ~7u;
+    gva_t va = c->gdt_base + off;
+    unsigned slot = (va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1);
+    const struct tlb_entry *e = &c->tlbs[ctx]->e[slot];
+    if ((sel & 4) || off + 7 > c->gdt_limit || e->read != (TLB_VPN(va) | c->asid) ||
+        !in_page(va, 8))
+        return 0;
+    d->paired.gdt_local |= !d->it.mmu.global[ctx][slot];
+    return va + e->addend;
+}
+
+void dbt_note_descriptors(struct dbt_vcpu *d, const struct x86_cpu *c)
+{
+    uint16_t sel = c->star >> 48;
+    d->paired.gdt_local = false;
+    d->hot->user_cs = descriptor_at(d, c, (uint16_t)(sel + 16));
+    d->hot->user_ss = descriptor_at(d, c, (uint16_t)(sel + 8));
+}
+
 void dbt_enter_space(struct dbt_vcpu *d, struct x86_cpu *c)
 {
     uint64_t key = key_of(c);
@@ -106,11 +196,14 @@ void dbt_enter_space(struct dbt_vcpu *d, struct x86_cpu *c)
     if (s->ctx != ctx) {
         space_jumps_clear(s);
         s->ctx = ctx;
+        d->paired.stale = true;
     }
     s->used = ++d->uses;
+    pair_spaces(d, c, ctx);
     if (d->space == s)
         return;
     d->space = s;
+    d->hot->space = (uintptr_t)s;
     __asm__ volatile("wrgsbase %0" : : "r"(s->base));
 }
 
@@ -177,6 +270,7 @@ static void unmap_page(struct space *s, gva_t va)
 
 void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all)
 {
+    d->hot->user_cs = d->hot->user_ss = 0;
     for (unsigned i = 0; i <= DBT_USER_SPACES; i++) {
         struct space *s = nth(d, i);
         if (all) {

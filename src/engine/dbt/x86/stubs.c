@@ -256,6 +256,16 @@ static uint32_t emit_miss(struct asm_buf *a, uint32_t call)
     return at;
 }
 
+static uint32_t emit_go(struct asm_buf *a)
+{
+    uint32_t at = a->len;
+    asm_mov_imm32(a, H_R15, 0);
+    asm_crc32(a, H_R15, H_R11);
+    asm_pdep_gs(a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
+    asm_jmp_mem(a, JUMP(H_R15, code));
+    return at;
+}
+
 int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, struct error *err)
 {
     uint8_t bytes[STUB_BYTES];
@@ -264,6 +274,8 @@ int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, stru
     uint32_t enter = emit_enter(&a);
     uint32_t slow = emit_reason(&a, STUB_SLOW, 0), link = emit_reason(&a, STUB_LINK, 0);
     uint32_t miss = emit_miss(&a, 0), attend = emit_reason(&a, STUB_ATTEND, 0);
+    uint32_t syscall = stub_syscall(&a), sysret = stub_sysret(&a), iret = stub_iret(&a);
+    uint32_t go = emit_go(&a);
     const uint8_t *code = a.full ? NULL : execmem_add(mem, bytes, a.len, 64);
     if (!code)
         return error_set(err, ENOMEM, "there is no room for the translator's own code");
@@ -272,5 +284,9 @@ int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, stru
     s->link = (uintptr_t)code + link;
     s->miss = (uintptr_t)code + miss;
     s->attend = (uintptr_t)code + attend;
+    s->syscall = (uintptr_t)code + syscall;
+    s->sysret = (uintptr_t)code + sysret;
+    s->iret = (uintptr_t)code + iret;
+    s->go = (uintptr_t)code + go;
     return 0;
 }

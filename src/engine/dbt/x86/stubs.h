@@ -27,9 +27,21 @@ typedef const void *stub_handler(struct x86_cpu *c, enum stub_reason why, uint64
 struct stubs {
     void (*enter)(struct x86_cpu *c, const void *code); /* the GS base is the space's */
     uint64_t slow, link, miss, attend;
+    uint64_t syscall, sysret, iret; /* stubs_ring.c */
+    uint64_t go;                    /* on at r11, by the jump table */
 };
 
 int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, struct error *err)
     must_check;
+
+/* stubs_ring.c: emit, and return where. */
+struct asm_buf;
+uint32_t stub_syscall(struct asm_buf *a);
+uint32_t stub_sysret(struct asm_buf *a);
+uint32_t stub_iret(struct asm_buf *a);
+
+/* The only descriptors that stub_iret() takes: flat, 64-bit code and data, DPL 3, accessed. */
+#define FLAT_USER_CS UINT64_C(0x00affb000000ffff)
+#define FLAT_USER_SS UINT64_C(0x00cff3000000ffff)
 
 #endif

@@ -12,16 +12,22 @@ enum {
     LOCKSTEP_LINE = 63,
 };
 
+/* Moves out of segment and control registers change nothing that others depend on. */
+static bool reads_system(const struct x86_insn *in)
+{
+    return (in->iclass == X86_I_MOV_SEG && in->op[0].kind != X86_OP_SEG) ||
+           (in->iclass == X86_I_MOV_CR && in->op[0].kind == X86_OP_GPR);
+}
+
 /* Behind these the context may differ, or interrupts may have to be looked at. */
 static bool ends_block(const struct x86_insn *in)
 {
-    if (in->iclass == X86_I_SWAPGS)
+    if (in->iclass == X86_I_SWAPGS || reads_system(in))
         return false;
     if (in->desc->flags & (X86_F_BRANCH | X86_F_PRIV))
         return in->iclass != X86_I_JCC;
     switch (in->iclass) {
     case X86_I_POPF:
-    case X86_I_PAUSE:
     case X86_I_LDMXCSR:
     case X86_I_FLDCW:
     case X86_I_FLDENV:
@@ -120,6 +126,8 @@ static bool translate_system(struct xlat *x)
     case X86_I_SWAPGS:
         xlat_swapgs(x);
         return true;
+    case X86_I_MOV_CR:
+        return xlat_read_cr(x);
     default:
         return false;
     }
@@ -154,13 +162,30 @@ static bool translate(struct xlat *x)
     case X86_I_CLI:
     case X86_I_STI:
     case X86_I_SWAPGS:
+    case X86_I_MOV_CR:
         return translate_system(x);
+    case X86_I_MOV_SEG:
+        return xlat_read_seg(x);
+    case X86_I_BT:
+    case X86_I_BTC:
+    case X86_I_BTR:
+    case X86_I_BTS:
+        if (x86_is_mem(in) && in->op[1].kind == X86_OP_GPR)
+            return xlat_bit_string(x);
+        return xlat_plain(x);
     case X86_I_RDTSC:
     case X86_I_RDTSCP:
         if (x->lockstep || !(x->ctx & CTX_TSC))
             return false;
         xlat_rdtsc(x);
         return true;
+    case X86_I_SYSCALL:
+        xlat_syscall(x);
+        return true;
+    case X86_I_SYSRET:
+        return xlat_sysret(x);
+    case X86_I_IRET:
+        return xlat_iret(x);
     case X86_I_MOVS:
     case X86_I_STOS:
     case X86_I_LODS:

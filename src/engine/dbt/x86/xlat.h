@@ -210,6 +210,8 @@ void xlat_slow(struct xlat *x, uint32_t site, enum xlat_flags flags);
 /* xlat_plain.c: instructions that run as they are, memory operand apart. */
 bool xlat_plain_ok(const struct xlat *x, const struct x86_insn *in);
 bool xlat_plain(struct xlat *x);
+/* The instruction, its memory operand at `m`: r11 stands for registers as in xlat_plain(). */
+void xlat_encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m);
 
 /* xlat_anchor.c: plan all; make those that belong before the current instruction; is it followed
  * by an access that relies on one? */
@@ -239,9 +241,17 @@ void xlat_lea(struct xlat *x);
 bool xlat_div(struct xlat *x);
 void xlat_rcx_branch(struct xlat *x);
 
+/* xlat_bits.c: a memory operand and a bit offset in a register */
+bool xlat_bit_string(struct xlat *x);
+
 /* xlat_string.c */
 bool xlat_string(struct xlat *x);
 void xlat_string_tail(struct xlat *x, const struct xlat_tail *t);
+
+/* xlat_ring.c; they end the block. */
+void xlat_syscall(struct xlat *x);
+bool xlat_sysret(struct xlat *x);
+bool xlat_iret(struct xlat *x);
 
 /* xlat_system.c: in kernel mode, but for PUSHF and CLD */
 void xlat_sti(struct xlat *x);
@@ -252,6 +262,9 @@ void xlat_rdtsc(struct xlat *x);
 bool xlat_pushf(struct xlat *x);
 /* Leave the instruction to its site if the hot byte is not 0. Keeps the flags. */
 void xlat_slow_unless_zero(struct xlat *x, struct asm_mem byte);
+/* MOV from a segment register; MOV from a control register. */
+bool xlat_read_seg(struct xlat *x);
+bool xlat_read_cr(struct xlat *x);
 
 static inline struct xlat_insn *xlat_cur(struct xlat *x)
 {

@@ -71,6 +71,8 @@ static bool stack_access(const struct x86_insn *in, struct xlat_access *a)
 static unsigned accesses(const struct x86_insn *in, struct xlat_access a[2])
 {
     unsigned n = 0;
+    if (in->iclass == X86_I_POP && x86_is_mem(in))
+        return 0; /* its operand's base is the stack pointer as it will be */
     if (x86_is_mem(in) && in->op[in->mem].access) {
         if (!operand_access(in, &a[n]))
             a[n] = (struct xlat_access){.base = X86_REG_NONE, .index = X86_REG_NONE};

@@ -61,6 +61,7 @@ static bool is_plain_integer(const struct x86_insn *in)
     case X86_I_NOP:
     case X86_I_NOT:
     case X86_I_OR:
+    case X86_I_PAUSE:
     case X86_I_PDEP:
     case X86_I_PEXT:
     case X86_I_POPCNT:
@@ -301,7 +302,7 @@ static void opcode_vex(struct xlat *x, const struct x86_insn *in, unsigned bits,
     asm_8(&x->a, (in->vex_w ? 0x80u : 0) | (~vvvv & 15) << 3 | (in->vex_l ? 4u : 0) | in->vex_pp);
 }
 
-static void encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m)
+void xlat_encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m)
 {
     const struct x86_insn *in = &xi->in;
     struct encoding e = registers(in);
@@ -333,7 +334,7 @@ static void with_memory(struct xlat *x, const struct xlat_insn *xi)
     if (other && reads_operand(in, other))
         load_stand_in(x, other);
     xlat_access_here(x);
-    encode(x, xi, m.host);
+    xlat_encode(x, xi, m.host);
     if (other && (other->access & X86_W))
         store_stand_in(x, other);
 }

@@ -55,19 +55,44 @@ bool xlat_push(struct xlat *x)
     return true;
 }
 
+/* The operand's address is made with rSP behind the pop [SDM 2 POP]. */
+static bool pop_memory(struct xlat *x)
+{
+    struct x86_insn in = xlat_cur(x)->in;
+    struct xlat_mem from = {.guest = MEM_BASE(H_RSP, 0)}, to;
+    if (in.disp > INT32_MAX - 2 * (int)GUEST_PAGE_SIZE)
+        return false;
+    if (in.base == H_RSP)
+        in.disp += 8;
+    xlat_check(x, &from, (struct xlat_want){.size = 8});
+    xlat_access_here(x);
+    asm_load(&x->a, H_R11, from.host);
+    asm_store(&x->a, HOT(tmp[2]), H_R11);
+    xlat_address(x, &in, &to);
+    xlat_check(x, &to, (struct xlat_want){.size = 8, .write = true, .data = true});
+    asm_load(&x->a, H_R11, HOT(tmp[2]));
+    xlat_access_here(x);
+    asm_store(&x->a, to.host, H_R11);
+    move_sp(x, 8);
+    return true;
+}
+
 bool xlat_pop(struct xlat *x)
 {
     const struct x86_insn *in = &xlat_cur(x)->in;
     struct xlat_mem m = {.guest = MEM_BASE(H_RSP, 0)};
-    if (in->opsize != 8 || in->op[0].kind != X86_OP_GPR || in->op[0].reg == H_RSP)
+    if (in->opsize != 8)
         return false;
+    if (in->op[0].kind != X86_OP_GPR)
+        return pop_memory(x);
     unsigned reg = in->op[0].reg, host = xlat_spilled(reg) ? H_R11 : reg;
     xlat_check(x, &m, (struct xlat_want){.size = 8});
     xlat_access_here(x);
     asm_load(&x->a, host, m.host);
     if (xlat_spilled(reg))
         asm_store(&x->a, xlat_spill_slot(reg), H_R11);
-    move_sp(x, 8);
+    if (reg != H_RSP)
+        move_sp(x, 8);
     return true;
 }
 

@@ -69,8 +69,8 @@ static uint32_t look_up(struct xlat *x, unsigned dst, unsigned ptr, bool write, 
     struct asm_buf *a = &x->a;
     asm_rorx(a, dst, ptr, GUEST_PAGE_SHIFT);
     asm_lea32(a, dst, MEM_INDEXED(dst, dst, 0));
-    asm_load(a, dst, (struct asm_mem){ASM_NONE, (int8_t)dst, 3, true,
-                                      SPACE_TABLE + (write ? 8 : 0)});
+    asm_load(a, dst,
+             (struct asm_mem){ASM_NONE, (int8_t)dst, 3, true, SPACE_TABLE + (write ? 8 : 0)});
     asm_op_reg(a, true, 0x85, dst, dst);
     return asm_jcc_also(a, CC_E, slow);
 }

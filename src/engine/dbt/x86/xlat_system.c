@@ -117,3 +117,71 @@ void xlat_rdtsc(struct xlat *x)
     asm_op_reg(a, false, 0x89, H_RDX, H_RDX);
     asm_op_reg(a, false, 0x89, H_RAX, H_RAX);
 }
+
+/* A 64-bit result in r11 becomes the register's, or the lower half of it. */
+static void put_r11(struct xlat *x, unsigned reg, unsigned size)
+{
+    struct asm_buf *a = &x->a;
+    if (size == 2)
+        asm_8(a, 0x66);
+    if (!xlat_spilled(reg))
+        asm_op_reg(a, size == 8, 0x89, H_R11, reg);
+    else
+        asm_op_mem(a, size != 2, 0x89, H_R11, xlat_spill_slot(reg));
+}
+
+/* CS and SS are not always what struct x86_cpu says (dbt_hot.level). */
+bool xlat_read_seg(struct xlat *x)
+{
+    const struct x86_insn *in = &xlat_cur(x)->in;
+    const struct x86_operand *to = &in->op[0];
+    unsigned seg = in->op[1].reg;
+    struct xlat_mem m;
+    if (to->kind == X86_OP_SEG || seg == X86_SEG_CS || seg == X86_SEG_SS || seg > X86_SEG_GS)
+        return false;
+    const struct asm_mem sel =
+        MEM_BASE(H_R11, (int32_t)(offsetof(struct x86_cpu, seg) + seg * sizeof(struct x86_segment) +
+                                  offsetof(struct x86_segment, sel)));
+    if (to->kind == X86_OP_MEM) {
+        xlat_address(x, in, &m);
+        xlat_check(x, &m, (struct xlat_want){.size = 2, .write = true, .data = true});
+    }
+    asm_load(&x->a, H_R11, HOT(cpu));
+    asm_op_mem(&x->a, false, 0x0fb7, H_R11, sel); /* movzx r11d, word */
+    if (to->kind == X86_OP_GPR) {
+        put_r11(x, to->reg, to->size);
+        return true;
+    }
+    xlat_access_here(x);
+    asm_8(&x->a, 0x66);
+    asm_op_mem(&x->a, false, 0x89, H_R11, m.host);
+    return true;
+}
+
+bool xlat_read_cr(struct xlat *x)
+{
+    const struct x86_insn *in = &xlat_cur(x)->in;
+    struct asm_mem from;
+    if (in->op[0].kind != X86_OP_GPR)
+        return false;
+    switch (in->op[1].reg) {
+    case 0:
+        from = CPU(cr0);
+        break;
+    case 2:
+        from = CPU(cr2);
+        break;
+    case 3:
+        from = CPU(cr3);
+        break;
+    case 4:
+        from = CPU(cr4);
+        break;
+    default:
+        return false;
+    }
+    asm_load(&x->a, H_R15, HOT(cpu));
+    asm_load(&x->a, H_R11, from);
+    put_r11(x, in->op[0].reg, 8);
+    return true;
+}
