@@ -45,13 +45,15 @@ static void access(struct emitter *e, const struct pointer *p, unsigned reg)
         {0, 0, 0x8b},       {0, 0, 0x8b},       {0, 0, 0x89},    {0, 0, 0x89},    {0, 0, 0x03},
         {0, 0, 0x01},       {0, 0, 0x88},       {0, 0x0f, 0xb6}, {0, 0x0f, 0x10}, {0, 0x0f, 0x11},
         {0x66, 0x0f, 0x6f}, {0x66, 0x0f, 0xef}, {0, 0, 0x39},    {0, 0, 0x87},    {0xf0, 0, 0x01},
-        {0, 0x0f, 0xaf},    {0, 0, 0x13},
+        {0, 0x0f, 0xaf},    {0, 0, 0x13},       {0, 0, 0x8a},    {0, 0, 0x00},
     };
     unsigned n = rng_below(e->r, sizeof(ops) / sizeof(ops[0]));
     unsigned wide = ops[n].escape == 0x0f && ops[n].opcode < 0xa0 ? 0 : rng_below(e->r, 2) * 8;
     if (ops[n].prefix)
         byte(e, ops[n].prefix);
-    byte(e, 0x40 | wide | (reg >> 3) << 2 | (p->index >> 3) << 1 | p->base >> 3);
+    unsigned rex = wide | (reg >> 3) << 2 | (p->index >> 3) << 1 | p->base >> 3;
+    if (rex || rng_one_in(e->r, 2)) /* without one, bytes are AH..BH at times */
+        byte(e, 0x40 | rex);
     if (ops[n].escape)
         byte(e, ops[n].escape);
     byte(e, ops[n].opcode);

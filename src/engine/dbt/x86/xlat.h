@@ -210,6 +210,8 @@ void xlat_slow(struct xlat *x, uint32_t site, enum xlat_flags flags);
 /* xlat_plain.c: instructions that run as they are, memory operand apart. */
 bool xlat_plain_ok(const struct xlat *x, const struct x86_insn *in);
 bool xlat_plain(struct xlat *x);
+/* Does it use scratch registers, beyond what its memory operand needs? */
+bool xlat_plain_scratch(const struct x86_insn *in);
 /* The instruction, its memory operand at `m`: r11 stands for registers as in xlat_plain(). */
 void xlat_encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m);
 

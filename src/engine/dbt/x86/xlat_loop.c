@@ -199,13 +199,7 @@ static bool needs_no_scratch(const struct xlat *x, const struct x86_insn *in)
 {
     if (in->iclass == X86_I_JCC || in->iclass == X86_I_JMP)
         return true;
-    if (!xlat_plain_ok(x, in))
-        return false;
-    for (unsigned i = 0; i < in->nops; i++) {
-        if (in->op[i].kind == X86_OP_GPR && xlat_spilled(in->op[i].reg))
-            return false;
-    }
-    return true;
+    return xlat_plain_ok(x, in) && !xlat_plain_scratch(in);
 }
 
 /* Are all accesses of the body anchored, and nothing else needs scratch registers? */

@@ -151,6 +151,16 @@ static bool is_stood_in(const struct x86_operand *o)
     return o->kind == X86_OP_GPR && (xlat_spilled(o->reg) || is_high_byte(o));
 }
 
+bool xlat_plain_scratch(const struct x86_insn *in)
+{
+    for (unsigned i = 0; i < in->nops; i++) {
+        const struct x86_operand *o = &in->op[i];
+        if (is_stood_in(o) && (x86_is_mem(in) || !is_high_byte(o)))
+            return true;
+    }
+    return false;
+}
+
 /* Memory operands that xlat_check() can do, with registers that can be encoded beside one. */
 static bool memory_ok(const struct x86_insn *in)
 {
