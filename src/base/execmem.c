@@ -8,6 +8,13 @@
 
 #include "base/bits.h"
 
+#ifndef MADV_POPULATE_READ /* Linux 5.14 */
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE /* Linux 6.1 */
+#define MADV_COLLAPSE 25
+#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
@@ -19,6 +26,29 @@ static int code_fd(void)
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("doppel-code", MFD_CLOEXEC);
     return fd;
+}
+
+enum { HUGE_PAGE = 2 << 20, POPULATE_STEP = 256 << 10 };
+
+/* A view at a multiple of a huge page, so that it can consist of them. */
+static void *map_view(int fd, size_t size, int prot)
+{
+    uint8_t *room =
+        mmap(NULL, size + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return MAP_FAILED;
+    uint8_t *at = (uint8_t *)bits_align_up((uintptr_t)room, HUGE_PAGE);
+    void *view = mmap(at, size, prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+    if (view == MAP_FAILED) {
+        int why = errno;
+        munmap(room, size + HUGE_PAGE);
+        errno = why;
+        return MAP_FAILED;
+    }
+    if (at > room)
+        munmap(room, (size_t)(at - room));
+    munmap(at + size, (size_t)(room + HUGE_PAGE - at));
+    return view;
 }
 
 int execmem_init(struct execmem *m, size_t size, struct error *err)
@@ -33,12 +63,12 @@ int execmem_init(struct execmem *m, size_t size, struct error *err)
         rc = error_set(err, errno, "no memory for generated code: %s", strerror(errno));
         goto out_close;
     }
-    m->rw = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    m->rw = map_view(fd, m->size, PROT_READ | PROT_WRITE);
     if (m->rw == MAP_FAILED) {
         rc = error_set(err, errno, "no memory for generated code: %s", strerror(errno));
         goto out_close;
     }
-    void *rx = mmap(NULL, m->size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    void *rx = map_view(fd, m->size, PROT_READ | PROT_EXEC);
     if (rx == MAP_FAILED) {
         rc = error_set(err, errno, "the host does not let this process run generated code: %s",
                        strerror(errno));
@@ -60,6 +90,26 @@ void execmem_destroy(struct execmem *m)
         munmap((void *)m->rx, m->size);
     }
     *m = (struct execmem){0};
+}
+
+/* One huge page in both views. */
+static bool collapse(const struct execmem *m, size_t from)
+{
+    /* What is not there at all cannot be made huge. */
+    *(volatile uint8_t *)(m->rw + from);
+    *(volatile const uint8_t *)(m->rx + from);
+    return madvise((void *)(m->rx + from), HUGE_PAGE, MADV_COLLAPSE) == 0 &&
+           madvise(m->rw + from, HUGE_PAGE, MADV_COLLAPSE) == 0;
+}
+
+size_t execmem_populate(const struct execmem *m, size_t from)
+{
+    if (from % HUGE_PAGE == 0 && m->size - from >= HUGE_PAGE && collapse(m, from))
+        return from + HUGE_PAGE;
+    size_t len = MIN((size_t)POPULATE_STEP, m->size - from);
+    (void)madvise(m->rw + from, len, MADV_POPULATE_WRITE);
+    (void)madvise((void *)(m->rx + from), len, MADV_POPULATE_READ);
+    return from + len;
 }
 
 void *execmem_alloc(struct execmem *m, size_t len, size_t align)

@@ -7,11 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifndef MADV_POPULATE_READ /* Linux 5.14 */
-#define MADV_POPULATE_READ  22
-#define MADV_POPULATE_WRITE 23
-#endif
-
 enum {
     HASH_BITS = 18,
     HASH_SIZE = 1 << HASH_BITS,
@@ -20,15 +15,17 @@ enum {
     MAX_SITES = 1 << 25,
     MAX_LINKS = 1 << 23,
     BLOCK_ALIGN = 32,
-    POPULATE_STEP = 256 << 10,
 };
 
-/* Tables that grow into address space reserved at the start. */
+/* Tables that grow into address space reserved at the start; looked into at random. */
 static void *reserve(size_t n)
 {
     void *p =
         mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, n, MADV_HUGEPAGE);
+    return p;
 }
 
 static void release(void *p, size_t n)
@@ -135,23 +132,17 @@ static void enter_page(struct code_cache *cc, gpa_t page, uint32_t block)
     *head = n + 1;
 }
 
-/* Take memory in big pieces: one page fault each in two mappings would cost more than translating.
- * Where the host cannot, they happen one by one. */
 static void populate(struct code_cache *cc, size_t end)
 {
-    if (end <= cc->populated)
-        return;
-    size_t from = cc->populated, len = MIN((size_t)POPULATE_STEP, cc->mem.size - from);
-    (void)madvise(cc->mem.rw + from, len, MADV_POPULATE_WRITE);
-    (void)madvise((void *)(cc->mem.rx + from), len, MADV_POPULATE_READ);
-    cc->populated = from + len;
+    while (cc->populated < end)
+        cc->populated = execmem_populate(&cc->mem, cc->populated);
 }
 
 struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
 {
     if (!has_room(cc, d))
         return NULL;
-    populate(cc, cc->mem.used + BLOCK_ALIGN + d->len);
+    populate(cc, MIN(cc->mem.used + BLOCK_ALIGN + d->len, cc->mem.size));
     uint8_t *rw = execmem_alloc(&cc->mem, d->len, BLOCK_ALIGN);
     uint32_t n = cc->nblocks++;
     struct code_block *b = &cc->blocks[n];

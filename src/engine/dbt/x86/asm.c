@@ -20,78 +20,82 @@ static bool fits8(int32_t v)
     return v >= -128 && v < 128;
 }
 
-static unsigned sib(const struct asm_mem *m)
-{
-    unsigned index = m->index == ASM_NONE ? 4 : m->index & 7u;
-    unsigned base = m->base == ASM_NONE ? 5 : m->base & 7u;
-    return (unsigned)m->scale << 6 | index << 3 | base;
-}
-
 /* Some leading bytes, then more. */
 static uint64_t join(uint64_t head, unsigned n, uint64_t tail)
 {
     return head | tail << 8 * n;
 }
 
-/* Bytes of the displacement: all of it without a base, which is what mod 0 means then. */
-static unsigned disp_size(const struct asm_mem *m)
+/* A few bytes of code in a word. */
+struct word {
+    uint64_t v;
+    unsigned n;
+};
+
+/* ModRM, SIB, and in *disp how many bytes of displacement follow: all four without a base, which is
+ * what mod 0 means then. */
+static inline struct word modrm_sib(unsigned reg, const struct asm_mem *m, unsigned *disp)
 {
-    if (m->base == ASM_NONE)
-        return 4;
-    if (m->disp == 0 && (m->base & 7) != H_RBP)
-        return 0;
-    return fits8(m->disp) ? 1 : 4;
+    const unsigned r = (reg & 7) << 3, scale = (unsigned)m->scale << 6, index = (m->index & 7) << 3;
+    if (m->base == ASM_NONE) {
+        *disp = 4;
+        return (struct word){4 | r | (scale | index | 5) << 8, 2};
+    }
+    const unsigned base = m->base & 7;
+    *disp = fits8(m->disp) ? 1 : 4;
+    if (m->disp == 0 && base != H_RBP)
+        *disp = 0;
+    const unsigned mod = (*disp + 1) / 2 << 6; /* 0, 1, 4 bytes: 0, 1, 2 */
+    if (m->index == ASM_NONE && base != H_RSP)
+        return (struct word){mod | r | base, 1};
+    return (struct word){mod | r | 4 | (scale | index | base) << 8, 2};
 }
 
 void asm_modrm_mem(struct asm_buf *a, unsigned reg, const struct asm_mem *m)
 {
-    bool with_sib = m->base == ASM_NONE || m->index != ASM_NONE || (m->base & 7) == H_RSP;
-    unsigned disp = disp_size(m), n = with_sib ? 2 : 1;
-    unsigned mod = m->base == ASM_NONE ? 0 : (disp + 1) / 2; /* 0, 1, 4 bytes: 0, 1, 2 */
-    uint64_t modrm = mod << 6 | (reg & 7) << 3 | (with_sib ? 4 : m->base & 7u);
-    if (with_sib)
-        modrm |= sib(m) << 8;
-    asm_put(a, join(modrm, n, (uint32_t)m->disp), n + disp);
-}
-
-unsigned asm_rex_bits(unsigned reg, const struct asm_mem *m)
-{
-    return (reg & 8 ? REX_R : 0) | (m->index != ASM_NONE && (m->index & 8) ? REX_X : 0) |
-           (m->base != ASM_NONE && (m->base & 8) ? REX_B : 0);
+    unsigned disp;
+    struct word w = modrm_sib(reg, m, &disp);
+    asm_put(a, join(w.v, w.n, (uint32_t)m->disp), w.n + disp);
 }
 
 /* One opcode byte, or 0f and another. */
-static uint64_t opcode_bytes(unsigned opcode)
+static inline struct word opcode_word(unsigned opcode)
 {
-    return opcode > 0xff ? opcode >> 8 | (opcode & 0xff) << 8 : opcode;
+    if (opcode > 0xff)
+        return (struct word){opcode >> 8 | (opcode & 0xff) << 8, 2};
+    return (struct word){opcode, 1};
 }
 
-static unsigned opcode_size(unsigned opcode)
+/* At most 7 bytes and a displacement. */
+static inline void op_mem(struct asm_buf *a, bool w, unsigned opcode, unsigned reg,
+                          const struct asm_mem *m)
 {
-    return opcode > 0xff ? 2 : 1;
+    unsigned rex = (w ? REX_W : 0) | asm_rex_bits(reg, m), n = m->gs, disp;
+    struct word op = opcode_word(opcode), modrm = modrm_sib(reg, m, &disp);
+    uint64_t v = m->gs ? PREFIX_GS : 0;
+    if (rex)
+        v = join(v, n++, REX | rex);
+    v = join(v, n, join(op.v, op.n, modrm.v));
+    asm_put2(a, v, n + op.n + modrm.n, (uint32_t)m->disp, disp);
 }
 
 void asm_op_mem(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, struct asm_mem m)
 {
-    unsigned rex = (w ? REX_W : 0) | asm_rex_bits(reg, &m), n = m.gs;
-    uint64_t head = m.gs ? PREFIX_GS : 0;
-    if (rex)
-        head = join(head, n++, REX | rex);
-    asm_put(a, join(head, n, opcode_bytes(opcode)), n + opcode_size(opcode));
-    asm_modrm_mem(a, reg, &m);
+    op_mem(a, w, opcode, reg, &m);
 }
 
 void asm_op_reg(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, unsigned rm)
 {
     unsigned rex = (w ? REX_W : 0) | (reg & 8 ? REX_R : 0) | (rm & 8 ? REX_B : 0);
-    unsigned n = rex != 0, size = opcode_size(opcode);
+    struct word op = opcode_word(opcode);
     uint64_t modrm = 0xc0 | (reg & 7) << 3 | (rm & 7);
-    asm_put(a, join(rex ? REX | rex : 0, n, join(opcode_bytes(opcode), size, modrm)), n + size + 1);
+    unsigned n = rex != 0;
+    asm_put(a, join(rex ? REX | rex : 0, n, join(op.v, op.n, modrm)), n + op.n + 1);
 }
 
 void asm_lea(struct asm_buf *a, unsigned dst, struct asm_mem m)
 {
-    asm_op_mem(a, true, 0x8d, dst, m);
+    op_mem(a, true, 0x8d, dst, &m);
 }
 
 void asm_lea_wide(struct asm_buf *a, unsigned dst, unsigned base, int32_t disp)
@@ -108,12 +112,12 @@ void asm_lea32(struct asm_buf *a, unsigned dst, struct asm_mem m)
 
 void asm_load(struct asm_buf *a, unsigned dst, struct asm_mem m)
 {
-    asm_op_mem(a, true, 0x8b, dst, m);
+    op_mem(a, true, 0x8b, dst, &m);
 }
 
 void asm_store(struct asm_buf *a, struct asm_mem m, unsigned src)
 {
-    asm_op_mem(a, true, 0x89, src, m);
+    op_mem(a, true, 0x89, src, &m);
 }
 
 void asm_load32(struct asm_buf *a, unsigned dst, struct asm_mem m)

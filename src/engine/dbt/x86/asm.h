@@ -11,7 +11,9 @@
 
 #include "base/compiler.h"
 
-enum { ASM_NONE = -1 };
+/* No register; spelled so that its low bits are what SIB has for no index, and no REX bit is set.
+ */
+enum { ASM_NONE = 16 + 4 };
 
 enum asm_reg {
     H_RAX,
@@ -80,14 +82,27 @@ static inline void asm_64(struct asm_buf *a, uint64_t v)
     asm_put(a, v, 8);
 }
 
+/* One word, and another behind it. */
+static inline void asm_put2(struct asm_buf *a, uint64_t v, unsigned n, uint64_t v2, unsigned n2)
+{
+    if (unlikely(a->size - a->len < 2 * sizeof(v))) {
+        a->full = true;
+        return;
+    }
+    memcpy(a->bytes + a->len, &v, sizeof(v));
+    memcpy(a->bytes + a->len + n, &v2, sizeof(v2));
+    a->len += n + n2;
+}
+
 /* `n` bytes, 15 at most, of 16 that may be read. */
 static inline void asm_copy(struct asm_buf *a, const uint8_t *p, unsigned n)
 {
-    uint64_t v[2];
-    memcpy(v, p, sizeof(v));
-    asm_put(a, v[0], n < 8 ? n : 8);
-    if (n > 8)
-        asm_put(a, v[1], n - 8);
+    if (unlikely(a->size - a->len < 16)) {
+        a->full = true;
+        return;
+    }
+    memcpy(a->bytes + a->len, p, 16);
+    a->len += n;
 }
 
 void asm_bytes(struct asm_buf *a, const uint8_t *p, unsigned n);
@@ -95,7 +110,10 @@ void asm_bytes(struct asm_buf *a, const uint8_t *p, unsigned n);
 /* ModRM, SIB and displacement for a register field and a memory operand; the REX bits it needs are
  * asm_rex_bits(). GS prefixes are the caller's. */
 void asm_modrm_mem(struct asm_buf *a, unsigned reg, const struct asm_mem *m);
-unsigned asm_rex_bits(unsigned reg, const struct asm_mem *m);
+static inline unsigned asm_rex_bits(unsigned reg, const struct asm_mem *m)
+{
+    return (reg & 8) >> 1 | (m->index & 8u) >> 2 | (m->base & 8u) >> 3;
+}
 
 /* opcode reg, [m]: one opcode byte, or two with `opcode` = 0x0fXX. `w`: 64-bit operand. */
 void asm_op_mem(struct asm_buf *a, bool w, unsigned opcode, unsigned reg, struct asm_mem m);

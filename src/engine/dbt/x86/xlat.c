@@ -56,7 +56,7 @@ void xlat_depends(struct xlat *x, unsigned off, unsigned len)
 {
     unsigned last = off + len - 1;
     last = last < GUEST_PAGE_SIZE ? last : (unsigned)GUEST_PAGE_SIZE - 1;
-    x->lines |= (UINT64_MAX << (off / 64)) & (UINT64_MAX >> (63 - last / 64));
+    x->lines |= UINT64_C(1) << (off / 64) | UINT64_C(1) << (last / 64);
 }
 
 void xlat_load_page(struct xlat *x, const uint8_t *bytes)

@@ -161,7 +161,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
 
 /* Does the instruction at the end of a page go on in the next one? */
 bool xlat_straddles(const uint8_t *page, unsigned off);
-/* The translation depends on these bytes of the page. */
+/* The translation depends on these bytes of the page, no more than a line. */
 void xlat_depends(struct xlat *x, unsigned off, unsigned len);
 
 /* Of an instruction that was decoded at `off` of the page; or decoded now, if need be. */

@@ -121,9 +121,11 @@ static uint32_t writes(const struct x86_insn *in)
     return w;
 }
 
-/* By how much the instruction moves the stack pointer; false: not known. */
-static bool stack_move(const struct x86_insn *in, int64_t *by)
+/* By how much the instruction, which writes these registers, moves the stack pointer; false: not
+ * known. */
+static bool stack_move(const struct x86_insn *in, uint32_t written, int64_t *by)
 {
+    const bool touched = written >> H_RSP & 1;
     *by = 0;
     switch (in->iclass) {
     case X86_I_PUSH:
@@ -135,18 +137,18 @@ static bool stack_move(const struct x86_insn *in, int64_t *by)
         return !(in->op[0].kind == X86_OP_GPR && in->op[0].reg == H_RSP);
     case X86_I_ADD:
     case X86_I_SUB:
-        if (!(writes(in) & 1u << H_RSP))
+        if (!touched)
             return true;
         *by = in->iclass == X86_I_ADD ? (int64_t)in->imm : -(int64_t)in->imm;
         return in->opsize == 8 && in->op[1].kind == X86_OP_IMM;
     case X86_I_LEA:
-        if (!(writes(in) & 1u << H_RSP))
+        if (!touched)
             return true;
         *by = in->disp;
         return in->opsize == 8 && in->addrsize == 8 && in->base == H_RSP &&
                in->index == X86_REG_NONE;
     default:
-        return !(writes(in) & 1u << H_RSP);
+        return !touched;
     }
 }
 
@@ -179,15 +181,17 @@ static void mark_targets(const struct xlat *x, struct xlat_facts *f)
         if (!xi->in.nops || xi->in.op[0].kind != X86_OP_REL)
             continue;
         int64_t to = xi->off + xi->in.len + (int64_t)xi->in.imm;
+        if (to < x->insns[0].off || to > xi->off)
+            continue;
         for (unsigned i = 0; i <= k; i++)
             f[i].target |= x->insns[i].off == to;
     }
 }
 
-/* The registers that accesses could be anchored to. */
+/* The registers that accesses could be anchored to, where that is worth it: see commit(). */
 static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
 {
-    uint32_t bases = 0;
+    uint32_t seen = 0, bases = 0;
     for (unsigned i = 0; i < x->n; i++) {
         const struct x86_insn *in = &x->insns[i].in;
         int64_t by;
@@ -195,11 +199,14 @@ static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
         f[i].naccesses = (uint8_t)accesses(in, f[i].a);
         f[i].keeps = keeps_anchors(x, in);
         f[i].writes = writes(in);
-        f[i].known_move = stack_move(in, &by);
+        f[i].known_move = stack_move(in, f[i].writes, &by);
         f[i].move = (int32_t)by;
         for (unsigned k = 0; k < f[i].naccesses; k++) {
-            if (f[i].a[k].base < 16 && f[i].a[k].index == X86_REG_NONE)
-                bases |= 1u << f[i].a[k].base;
+            if (f[i].a[k].base >= 16 || f[i].a[k].index != X86_REG_NONE)
+                continue;
+            uint32_t base = 1u << f[i].a[k].base;
+            bases |= x->insns[i].live ? base : seen & base;
+            seen |= base;
         }
     }
     mark_targets(x, f);
@@ -293,7 +300,7 @@ static bool base_survives(struct plan *p, const struct xlat_facts *f)
 /* What is used behind a loop is not looked up in each of its rounds. */
 static bool ends_loop(struct xlat *x, unsigned insn)
 {
-    return insn && xlat_loop_around(x, insn - 1) && !xlat_loop_around(x, insn);
+    return x->nloops && insn && xlat_loop_around(x, insn - 1) && !xlat_loop_around(x, insn);
 }
 
 static void plan_base(struct xlat *x, const struct xlat_facts *f, unsigned base)
@@ -364,6 +371,8 @@ struct xlat_tail *xlat_find_page(struct xlat *x, struct asm_mem low, uint32_t le
 
 void xlat_make_anchors(struct xlat *x)
 {
+    if (!x->nanchors)
+        return;
     xlat_enter_loop(x);
     for (unsigned n = 0; n < x->nanchors; n++) {
         if (x->anchors[n].at == x->i && !x->anchors[n].loop)

@@ -60,8 +60,11 @@ static bool find_loop(struct xlat *x, const struct xlat_facts *f, unsigned end,
     if ((xi->in.iclass != X86_I_JCC && xi->in.iclass != X86_I_JMP) || xi->in.nops == 0 ||
         xi->in.op[0].kind != X86_OP_REL)
         return false;
+    int64_t to = branch_to(xi);
+    if (to < x->insns[0].off || to > xi->off)
+        return false;
     for (unsigned top = 0; top <= end; top++) {
-        if (x->insns[top].off != branch_to(xi))
+        if (x->insns[top].off != to)
             continue;
         *loop =
             (struct xlat_loop){.top = (uint8_t)top, .end = (uint8_t)end, .counter = X86_REG_NONE};
@@ -264,10 +267,10 @@ void xlat_plan_loops(struct xlat *x, const struct xlat_facts *f)
     x->nloops = 0;
     for (unsigned end = 0; end < x->n && x->nloops < XLAT_LOOPS && !x->lockstep; end++) {
         struct xlat_loop *loop = &x->loops[x->nloops];
-        struct group groups[MAX_GROUPS];
-        struct motion m = {0};
         if (!find_loop(x, f, end, loop))
             continue;
+        struct group groups[MAX_GROUPS];
+        struct motion m = {0};
         unsigned n = find_groups(x, f, loop, &m, groups);
         if (!n || n > XLAT_ANCHORS - x->nanchors)
             continue;
