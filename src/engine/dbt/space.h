@@ -71,6 +71,7 @@ struct dbt_hot {
     uint64_t host_sp;
     _Atomic uint64_t jump_mask; /* SPACE_JUMP_MASK, or 0: attend */
     uint64_t tmp[4];
+    uint64_t low_bits[6];              /* masks of the lowest 0 to 5 bits */
     uint64_t arg;                      /* of a stub */
     uint64_t anchor[16];               /* of the running block: host address - guest address */
     uint64_t loop_limit;               /* of the running block's loop: where its anchors end */

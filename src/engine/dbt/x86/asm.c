@@ -231,6 +231,12 @@ uint32_t asm_jcc8(struct asm_buf *a, unsigned cc)
     return a->len - 1;
 }
 
+uint32_t asm_jmp8(struct asm_buf *a)
+{
+    asm_put(a, 0xeb, 2);
+    return a->len - 1;
+}
+
 uint32_t asm_jrcxz(struct asm_buf *a)
 {
     asm_put(a, 0xe3, 2);
@@ -259,10 +265,15 @@ void asm_here_all(struct asm_buf *a, uint32_t chain)
     }
 }
 
-void asm_here8(struct asm_buf *a, uint32_t at)
+void asm_to8(struct asm_buf *a, uint32_t at, uint32_t to)
 {
     if (!a->full)
-        a->bytes[at] = (uint8_t)(a->len - (at + 1));
+        a->bytes[at] = (uint8_t)(to - (at + 1));
+}
+
+void asm_here8(struct asm_buf *a, uint32_t at)
+{
+    asm_to8(a, at, a->len);
 }
 
 void asm_jmp_to(struct asm_buf *a, uint32_t to)

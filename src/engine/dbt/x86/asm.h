@@ -145,6 +145,7 @@ uint32_t asm_jcc(struct asm_buf *a, unsigned cc);
 uint32_t asm_jmp(struct asm_buf *a);
 /* 8-bit ones, for short distances. */
 uint32_t asm_jcc8(struct asm_buf *a, unsigned cc);
+uint32_t asm_jmp8(struct asm_buf *a);
 uint32_t asm_jrcxz(struct asm_buf *a);
 /* A jump to the same place as those of `chain` (0: none), which goes on in its displacement until
  * asm_here_all(). Returns the longer chain. */
@@ -153,6 +154,7 @@ void asm_here_all(struct asm_buf *a, uint32_t chain);
 /* The displacement at `at` leads to here, or to `to`. */
 void asm_here(struct asm_buf *a, uint32_t at);
 void asm_here8(struct asm_buf *a, uint32_t at);
+void asm_to8(struct asm_buf *a, uint32_t at, uint32_t to);
 void asm_to(struct asm_buf *a, uint32_t at, uint32_t to);
 void asm_jmp_to(struct asm_buf *a, uint32_t to);
 /* jmp [m] */

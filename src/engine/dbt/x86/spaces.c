@@ -40,6 +40,7 @@ int dbt_spaces_init(struct dbt_vcpu *d, struct error *err)
     *d->hot = (struct dbt_hot){
         .cpu = (uintptr_t)d->v->cpu,
         .jump_mask = SPACE_JUMP_MASK,
+        .low_bits = {0, 1, 3, 7, 15, 31},
         .slow = d->vm->stubs.slow,
         .miss = d->vm->stubs.miss,
         .link = d->vm->stubs.link,

@@ -46,21 +46,22 @@ struct xlat_mem {
     struct asm_mem host;  /* after the check: the host address */
 };
 
-/* How an access's check treats the flags, and what a slow tail must undo. */
-enum xlat_flags { FLAGS_DEAD, FLAGS_IN_R11, FLAGS_IN_TMP };
+/* What became of the flags where code must destroy them, and what a tail must undo. */
+enum xlat_flags { FLAGS_DEAD, FLAGS_IN_TMP };
 
 /* Code that stands behind the block: taken rarely. */
 enum xlat_tail_kind {
     TAIL_PLAIN,
     TAIL_SLOW,
     TAIL_MISALIGNED,
+    TAIL_KEPT,
     TAIL_LINK,
     TAIL_CROSS,
     TAIL_ATTEND,
     TAIL_STRING
 };
 /* How tails end: xlat_tail.c. */
-enum xlat_end { END_SLOW, END_SLOW_R11, END_SLOW_TMP, END_LINK, END_ATTEND, END_CROSS, END_COUNT };
+enum xlat_end { END_SLOW, END_SLOW_TMP, END_LINK, END_ATTEND, END_CROSS, END_COUNT };
 
 struct xlat_tail {
     enum xlat_tail_kind kind;
@@ -72,7 +73,10 @@ struct xlat_tail {
     uint32_t back; /* where to go on; what crosses pages is the next tail's */
     struct asm_mem guest;
     uint8_t size;
-    bool in_r15;    /* the guest address must be in r15 when going back */
+    bool in_r15; /* the guest address must be in r15 when going back */
+    /* Kept: */
+    uint8_t rcx; /* the register that holds the guest's */
+    bool write;
     int64_t target; /* cross, attend: guest target relative to the page's start */
 };
 
@@ -178,7 +182,9 @@ static inline bool xlat_spilled(unsigned guest_reg)
     return guest_reg == 11 || guest_reg == 15;
 }
 struct asm_mem xlat_spill_slot(unsigned guest_reg);
-/* The guest address of the instruction's memory operand; may load r11 and r15. */
+/* The instruction's memory operand without its segment, 64-bit registers; may load r11 and r15. */
+struct asm_mem xlat_offset(struct xlat *x, const struct x86_insn *in);
+/* The guest address of the memory operand, with an index only if it is anchored; likewise. */
 void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m);
 /*
  * Check the access and set m->host, which uses r15 and perhaps r11. `aligned`: only aligned ones
@@ -196,6 +202,10 @@ static inline unsigned xlat_anchor_of_next(const struct xlat *x)
 }
 /* The next host instruction is the access of the last check. */
 void xlat_access_here(struct xlat *x);
+/* The page table's entry for a doubled page number in a register. */
+struct asm_mem xlat_table_entry(unsigned index, bool write);
+/* Bits of an address that are zero if an access of this size is aligned. */
+unsigned xlat_align_mask(unsigned size);
 void xlat_keep_flags(struct xlat *x, enum xlat_flags how);
 void xlat_load_flags(struct asm_buf *a, enum xlat_flags how);
 uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx);

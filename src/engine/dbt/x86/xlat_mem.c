@@ -11,7 +11,21 @@
  *     test  r15, r15
  *     jz    slow
  *     op    [base + disp + r15]
- * Where flags are live they are kept in r11 or the hot page meanwhile.
+ * Where flags are live, none of these instructions may touch them; rcx lends itself for JRCXZ:
+ *     lea   r15, [base + disp]
+ *     mov   r11, rcx
+ *     pdep  rcx, r15, gs:[low_bits]
+ *     jrcxz aligned
+ * bad:
+ *     jmp   kept
+ * aligned:
+ *     rorx  rcx, r15, 12
+ *     lea   ecx, [rcx + rcx]
+ *     mov   rcx, gs:[rcx*8 + table]
+ *     jrcxz bad
+ *     mov   r15, rcx
+ *     mov   rcx, r11
+ *     op    [base + disp + r15]
  */
 #include "engine/dbt/x86/xlat.h"
 
@@ -54,15 +68,9 @@ static void add_segment(struct xlat *x, const struct x86_insn *in)
     asm_lea(&x->a, H_R11, MEM_INDEXED(H_R11, H_R15, 0));
 }
 
-void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m)
+struct asm_mem xlat_offset(struct xlat *x, const struct x86_insn *in)
 {
     struct asm_mem g = {.index = ASM_NONE, .scale = in->scale, .disp = (int32_t)in->disp};
-    if (in->index != X86_REG_NONE && xlat_anchor_of_next(x)) {
-        g.base = (int8_t)in->base;
-        g.index = (int8_t)in->index;
-        *m = (struct xlat_mem){.guest = g};
-        return;
-    }
     if (in->base == X86_REG_RIP) {
         asm_load(&x->a, H_R11, HOT(code_base));
         g.base = H_R11;
@@ -71,9 +79,14 @@ void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m)
         g.base = reg_value(x, in->base, H_R11);
         g.index = reg_value(x, in->index, H_R15);
     }
-    m->guest = g;
-    m->r11 = g.base == H_R11;
-    if (is_simple(in))
+    return g;
+}
+
+void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m)
+{
+    struct asm_mem g = xlat_offset(x, in);
+    *m = (struct xlat_mem){.guest = g, .r11 = g.base == H_R11};
+    if (is_simple(in) || (g.index != ASM_NONE && xlat_anchor_of_next(x)))
         return;
     if (in->addrsize == 8)
         asm_lea(&x->a, H_R11, g);
@@ -89,36 +102,23 @@ void xlat_keep_flags(struct xlat *x, enum xlat_flags how)
 {
     if (how == FLAGS_DEAD)
         return;
-    if (how == FLAGS_IN_R11)
-        asm_mov(&x->a, H_R11, H_RAX);
-    else
-        asm_store(&x->a, HOT(tmp[0]), H_RAX);
+    asm_store(&x->a, HOT(tmp[0]), H_RAX);
     asm_flags_keep(&x->a);
-    if (how == FLAGS_IN_R11) {
-        asm_op_reg(&x->a, true, 0x87, H_R11, H_RAX); /* xchg */
-    } else {
-        asm_store32(&x->a, HOT(tmp[1]), H_RAX);
-        asm_load(&x->a, H_RAX, HOT(tmp[0]));
-    }
+    asm_store32(&x->a, HOT(tmp[1]), H_RAX);
+    asm_load(&x->a, H_RAX, HOT(tmp[0]));
 }
 
 void xlat_load_flags(struct asm_buf *a, enum xlat_flags how)
 {
     if (how == FLAGS_DEAD)
         return;
-    if (how == FLAGS_IN_R11) {
-        asm_op_reg(a, true, 0x87, H_R11, H_RAX);
-        asm_flags_load(a);
-        asm_mov(a, H_RAX, H_R11);
-        return;
-    }
     asm_store(a, HOT(tmp[0]), H_RAX);
     asm_load32(a, H_RAX, HOT(tmp[1]));
     asm_flags_load(a);
     asm_load(a, H_RAX, HOT(tmp[0]));
 }
 
-static unsigned align_mask(unsigned size)
+unsigned xlat_align_mask(unsigned size)
 {
     unsigned m = 1;
     while (m < size)
@@ -135,7 +135,7 @@ static void check_alignment(struct xlat *x, const struct xlat_mem *m, struct xla
 {
     if (want.size == 1)
         return;
-    asm_test8_imm(&x->a, in_r15 ? H_R15 : (unsigned)m->guest.base, align_mask(want.size));
+    asm_test8_imm(&x->a, in_r15 ? H_R15 : (unsigned)m->guest.base, xlat_align_mask(want.size));
     uint32_t from = asm_jcc(&x->a, CC_NE);
     if (want.aligned) {
         shape->from2 = from;
@@ -153,13 +153,6 @@ static struct asm_mem host_operand(const struct xlat_mem *m)
     if (m->guest.base == ASM_NONE)
         return MEM_BASE(H_R15, m->guest.disp);
     return MEM_INDEXED(m->guest.base, H_R15, m->guest.disp);
-}
-
-static enum xlat_flags flags_care(const struct xlat *x, const struct xlat_mem *m)
-{
-    if (!x->insns[x->i].live)
-        return FLAGS_DEAD;
-    return m->r11 ? FLAGS_IN_TMP : FLAGS_IN_R11;
 }
 
 /* The access relies on an anchor: no check, but a site, should the host fault. */
@@ -185,32 +178,104 @@ static bool anchored(struct xlat *x, struct xlat_mem *m)
     return true;
 }
 
-void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
+struct asm_mem xlat_table_entry(unsigned index, bool write)
+{
+    return (struct asm_mem){ASM_NONE, (int8_t)index, 3, true, SPACE_TABLE + (write ? 8 : 0)};
+}
+
+/* The flags are dead: r15 = what to add. */
+static void look_up(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
 {
     struct asm_buf *a = &x->a;
-    if (anchored(x, m))
-        return;
     struct xlat_tail slow = {.kind = TAIL_SLOW,
-                             .index = xlat_new_site(x, want.write ? CODE_SITE_WRITE : 0),
-                             .flags = flags_care(x, m)};
+                             .index = xlat_new_site(x, want.write ? CODE_SITE_WRITE : 0)};
     bool in_r15 = m->guest.base == ASM_NONE || m->guest.disp != 0;
-    xlat_keep_flags(x, slow.flags);
     if (in_r15)
         asm_lea(a, H_R15, m->guest);
     check_alignment(x, m, want, in_r15, &slow);
     asm_rorx(a, H_R15, in_r15 ? H_R15 : (unsigned)m->guest.base, GUEST_PAGE_SHIFT);
     asm_lea32(a, H_R15, MEM_INDEXED(H_R15, H_R15, 0));
-    asm_load(a, H_R15,
-             (struct asm_mem){ASM_NONE, H_R15, 3, true, SPACE_TABLE + (want.write ? 8 : 0)});
+    asm_load(a, H_R15, xlat_table_entry(H_R15, want.write));
     asm_op_reg(a, true, 0x85, H_R15, H_R15);
     slow.from = asm_jcc(a, CC_E);
     x->tails[x->ntails++] = slow;
-    xlat_load_flags(a, slow.flags);
     m->host = host_operand(m);
     if (want.data && m->r11) {
         asm_lea(a, H_R15, m->host);
         m->host = MEM_BASE(H_R15, 0);
     }
+}
+
+/* A jump to the kept tail, reached with rcx other than 0; jrcxz goes on behind it. */
+static void bad_unless_zero(struct xlat *x, struct xlat_tail *t)
+{
+    uint32_t good = asm_jrcxz(&x->a);
+    t->from = asm_jmp(&x->a);
+    asm_here8(&x->a, good);
+}
+
+/* The same where the flags are live. */
+static void look_up_keeping(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
+{
+    struct asm_buf *a = &x->a;
+    if (m->r11 && m->guest.disp) {
+        asm_lea(a, H_R11, m->guest);
+        m->guest = MEM_BASE(H_R11, 0);
+    }
+    struct xlat_tail t = {.kind = TAIL_KEPT,
+                          .index = xlat_new_site(x, want.write ? CODE_SITE_WRITE : 0),
+                          .guest = m->guest,
+                          .size = want.size,
+                          .write = want.write,
+                          .rcx = m->r11 ? H_R15 : H_R11};
+    bool in_r15 = !m->r11 && (m->guest.base == ASM_NONE || m->guest.disp != 0);
+    unsigned at = in_r15 ? H_R15 : m->guest.base == H_RCX ? H_R11 : (unsigned)m->guest.base;
+    if (in_r15)
+        asm_lea(a, H_R15, m->guest);
+    asm_mov(a, t.rcx, H_RCX);
+    if (want.size > 1) {
+        asm_pdep_gs(a, H_RCX, at,
+                    offsetof(struct dbt_hot, low_bits) +
+                        8u * (unsigned)__builtin_popcount(xlat_align_mask(want.size)));
+        bad_unless_zero(x, &t);
+    }
+    uint32_t bad = t.from ? t.from - 1 : 0;
+    asm_rorx(a, H_RCX, at, GUEST_PAGE_SHIFT);
+    asm_lea32(a, H_RCX, MEM_INDEXED(H_RCX, H_RCX, 0));
+    asm_load(a, H_RCX, xlat_table_entry(H_RCX, want.write));
+    uint32_t none = asm_jrcxz(a);
+    if (bad) {
+        asm_to8(a, none, bad);
+    } else {
+        uint32_t good = asm_jmp8(a);
+        asm_here8(a, none);
+        t.from = asm_jmp(a);
+        asm_here8(a, good);
+    }
+    if (m->r11) {
+        asm_lea(a, H_R11, MEM_INDEXED(H_R11, H_RCX, 0));
+        asm_mov(a, H_RCX, H_R15);
+    } else {
+        asm_mov(a, H_R15, H_RCX);
+        asm_mov(a, H_RCX, H_R11);
+    }
+    t.back = want.aligned || want.size == 1 ? 0 : a->len;
+    x->tails[x->ntails++] = t;
+    m->host = m->r11 ? MEM_BASE(H_R11, 0) : host_operand(m);
+    if (m->r11 && want.data) {
+        asm_mov(a, H_R15, H_R11);
+        m->host = MEM_BASE(H_R15, 0);
+    }
+}
+
+void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
+{
+    if (anchored(x, m))
+        return;
+    if (xlat_cur(x)->live)
+        look_up_keeping(x, m, want);
+    else
+        look_up(x, m, want);
 }
 
 void xlat_access_here(struct xlat *x)

@@ -112,7 +112,10 @@ void xlat_lea(struct xlat *x)
     struct xlat_mem m;
     unsigned reg = in.op[0].reg, host = xlat_spilled(reg) ? H_R11 : reg;
     in.seg = X86_SEG_DS; /* LEA has no segment */
-    xlat_address(x, &in, &m);
+    if (in.addrsize == 8)
+        m.guest = xlat_offset(x, &in);
+    else
+        xlat_address(x, &in, &m);
     if (in.opsize == 2) {
         if (xlat_spilled(reg)) {
             asm_lea(&x->a, H_R15, m.guest);

@@ -2,7 +2,6 @@
  * Tails: code behind the block, for what is rarely taken. Most of them load a number and end alike;
  * the ends are shared where a short jump reaches one. What an end expects:
  *     slow, link         r11 = number of the site or link
- *     slow, flags in r11 r15 = number of the site
  *     attend, cross      r11 = guest target relative to the page's start
  */
 #include "engine/dbt/x86/xlat.h"
@@ -27,11 +26,6 @@ static void emit_end(struct xlat *x, enum xlat_end end)
     struct asm_buf *a = &x->a;
     switch (end) {
     case END_SLOW:
-        asm_jmp_mem(a, HOT(slow));
-        break;
-    case END_SLOW_R11:
-        xlat_load_flags(a, FLAGS_IN_R11);
-        asm_op_reg(a, false, 0x89, H_R15, H_R11); /* mov r11d, r15d */
         asm_jmp_mem(a, HOT(slow));
         break;
     case END_SLOW_TMP:
@@ -70,28 +64,63 @@ static void go_to_end(struct xlat *x, enum xlat_end end)
 
 void xlat_slow(struct xlat *x, uint32_t site, enum xlat_flags flags)
 {
-    static const enum xlat_end end[] = {
-        [FLAGS_DEAD] = END_SLOW, [FLAGS_IN_R11] = END_SLOW_R11, [FLAGS_IN_TMP] = END_SLOW_TMP};
-    asm_mov_imm32(&x->a, flags == FLAGS_IN_R11 ? H_R15 : H_R11, 0);
+    asm_mov_imm32(&x->a, H_R11, 0);
     x->site_fix[site] = x->a.len - 4;
-    go_to_end(x, end[flags]);
+    go_to_end(x, flags == FLAGS_DEAD ? END_SLOW : END_SLOW_TMP);
 }
 
-/* Flags are dead or kept here. Within the page all is well; else the slow tail that follows does
- * it. The offset in the page is compared in the upper bits. */
-static void emit_misaligned(struct xlat *x, const struct xlat_tail *t)
+/* Flags: above if the access that starts at r15 reaches into the next page. The offset in the page
+ * is compared in the upper bits. */
+static void compare_offset(struct asm_buf *a, unsigned size)
 {
     const unsigned shift = 32 - OFFSET_BITS;
-    struct asm_buf *a = &x->a;
-    if (!t->in_r15)
-        asm_lea(a, H_R15, t->guest);
     asm_op_reg(a, false, 0xc1, 4, H_R15); /* shl r15d, imm8 */
     asm_8(a, shift);
     asm_op_reg(a, false, 0x81, 7, H_R15); /* cmp r15d, imm32 */
-    asm_32(a, ((1u << OFFSET_BITS) - t->size) << shift);
+    asm_32(a, ((1u << OFFSET_BITS) - size) << shift);
+}
+
+/* Flags are dead. Within the page all is well; else the slow tail that follows does it. */
+static void emit_misaligned(struct xlat *x, const struct xlat_tail *t)
+{
+    struct asm_buf *a = &x->a;
+    if (!t->in_r15)
+        asm_lea(a, H_R15, t->guest);
+    compare_offset(a, t->size);
     if (t->in_r15)
         asm_lea(a, H_R15, t->guest);
     asm_to(a, asm_jcc(a, CC_BE), t->back);
+}
+
+/*
+ * An access between live flags: misaligned, or its page has no entry. What is misaligned inside a
+ * page is looked up here, to go on behind the look-up.
+ */
+static void emit_kept(struct xlat *x, const struct xlat_tail *t)
+{
+    struct asm_buf *a = &x->a;
+    asm_mov(a, H_RCX, t->rcx);
+    if (!t->back) {
+        xlat_slow(x, t->index, FLAGS_DEAD);
+        return;
+    }
+    xlat_keep_flags(x, FLAGS_IN_TMP);
+    asm_lea(a, H_R15, t->guest);
+    compare_offset(a, t->size);
+    uint32_t crosses = asm_jcc8(a, CC_A);
+    asm_lea(a, H_R15, t->guest);
+    asm_rorx(a, H_R15, H_R15, GUEST_PAGE_SHIFT);
+    asm_lea32(a, H_R15, MEM_INDEXED(H_R15, H_R15, 0));
+    asm_load(a, H_R15, xlat_table_entry(H_R15, t->write));
+    asm_op_reg(a, true, 0x85, H_R15, H_R15);
+    uint32_t none = asm_jcc8(a, CC_E);
+    xlat_load_flags(a, FLAGS_IN_TMP);
+    if (t->rcx == H_R15)
+        asm_lea(a, H_R11, MEM_INDEXED(H_R11, H_R15, 0));
+    asm_jmp_to(a, t->back);
+    asm_here8(a, crosses);
+    asm_here8(a, none);
+    xlat_slow(x, t->index, FLAGS_IN_TMP);
 }
 
 static void emit_link(struct xlat *x, uint32_t link)
@@ -136,6 +165,9 @@ static void emit_tail(struct xlat *x, const struct xlat_tail *t)
         break;
     case TAIL_MISALIGNED:
         emit_misaligned(x, t);
+        break;
+    case TAIL_KEPT:
+        emit_kept(x, t);
         break;
     case TAIL_LINK:
         emit_link(x, t->index);
