@@ -34,7 +34,6 @@ int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, str
     }
     s->local = s->log + SPACE_LOG;
     s->njumps = UINT32_MAX;
-    space_jumps_clear(s);
     return 0;
 }
 

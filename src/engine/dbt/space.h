@@ -29,12 +29,12 @@
 #include "base/error.h"
 
 enum {
-    SPACE_JUMPS = 1 << 15,
+    SPACE_JUMPS = 1 << 16,
     SPACE_JUMP_LOG = 1 << 12,
     SPACE_LOG = 1 << 18,
     SPACE_JUMP_PAGES = 1 << 15,
     SPACE_JUMP_TABLE = 0x1000, /* offsets from the GS base */
-    SPACE_TABLE = 0x100000,
+    SPACE_TABLE = 0x200000,
     SPACE_INDEX_BITS = 31,
 };
 /* One slot, within a cache line: whoever jumps reads `code`, and the block there reads `key`. */
@@ -119,7 +119,8 @@ struct space_stubs {
     uint64_t miss, attend;
 };
 
-/* `hot_fd`: a memfd that holds the hot page. `stubs` is kept. */
+/* `hot_fd`: a memfd that holds the hot page. `stubs` is kept. space_jumps_clear() must be called
+ * before the space is run in. */
 int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
     must_check;
 void space_destroy(struct space *s);

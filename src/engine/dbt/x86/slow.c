@@ -266,7 +266,7 @@ static const void *run_link(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     if (same)
         code_link_to(cc, &link, to);
     pthread_mutex_unlock(&cc->lock);
-    return link.ctx & CTX_PLAIN ? dbt_enter_block(d, c, to) : dbt_dispatch(d, c);
+    return wants_attention(c) && !d->lockstep ? NULL : dbt_enter_block(d, c, to);
 }
 
 /* Vector registers' upper halves are only written by the stub when in use. */

@@ -37,6 +37,7 @@ int dbt_spaces_init(struct dbt_vcpu *d, struct error *err)
         r = space_init(&d->user[i], d->hot_fd, stubs, err);
     if (r < 0)
         return r;
+    space_jumps_clear(&d->kernel); /* users' when they are first entered: most never are */
     *d->hot = (struct dbt_hot){
         .cpu = (uintptr_t)d->v->cpu,
         .jump_mask = SPACE_JUMP_MASK,
@@ -274,6 +275,8 @@ void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all)
     d->hot->user_cs = d->hot->user_ss = 0;
     for (unsigned i = 0; i <= DBT_USER_SPACES; i++) {
         struct space *s = nth(d, i);
+        if (s->key == SPACE_UNUSED)
+            continue;
         if (all) {
             space_clear(s);
             space_jumps_clear(s);
@@ -285,8 +288,10 @@ void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all)
 
 void dbt_forget_jumps(struct dbt_vcpu *d)
 {
-    for (unsigned i = 0; i <= DBT_USER_SPACES; i++)
-        space_jumps_clear(nth(d, i));
+    for (unsigned i = 0; i <= DBT_USER_SPACES; i++) {
+        if (nth(d, i)->key != SPACE_UNUSED)
+            space_jumps_clear(nth(d, i));
+    }
 }
 
 void dbt_drop_write(struct dbt_vcpu *d, const uint8_t *host)
