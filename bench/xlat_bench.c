@@ -65,10 +65,9 @@ static bool translate_page(struct bench *b, gpa_t gpa)
 {
     unsigned off = 0;
     do {
-        struct code_draft d = {.gen = 0};
+        struct code_draft d = {.gpa2 = CODE_NO_PAGE};
         xlat_block(&b->xlat, &d, off, NULL);
         d.gpa = gpa + off;
-        d.gpa2 = CODE_NO_PAGE;
         d.ctx = b->xlat.ctx;
         if (!code_find(&b->cache, d.gpa, d.gpa2, d.ctx) && !code_add(&b->cache, &d))
             return false;

@@ -96,9 +96,9 @@ struct engine_ops {
     /* Turn dirty logging on or off, and collect: bit i of `bitmap` = page i of slot `slot`. */
     int (*dirty_log)(struct vm *vm, bool on, struct error *err);
     int (*dirty_collect)(struct vm *vm, unsigned slot, uint64_t *bitmap, struct error *err);
-    /* Host-side write into a page that holds decoded code. Any thread. NULL where hardware copes.
-     */
-    void (*code_changed)(struct vm *vm, gpa_t page);
+    /* Decoded code went stale: lines of this page (guest_mem.code_written). Any thread. NULL where
+     * hardware copes. */
+    void (*code_changed)(struct vm *vm, gpa_t page, uint64_t lines);
 
     /* Counters of the whole VM, for --stats. vCPUs parked. NULL: none. */
     void (*stats)(struct vm *vm, engine_stat_fn *add, void *opaque);

@@ -14,7 +14,7 @@ static uint64_t page_index(const struct mem_slot *s, gpa_t gpa)
     return (gpa - s->base) >> GUEST_PAGE_SHIFT;
 }
 
-enum { LINE_SHIFT = 6, IDLE_WRITES = 256 };
+enum { IDLE_WRITES = 256 };
 
 uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
                              uint64_t lines)
@@ -52,20 +52,20 @@ static uint64_t lines_of(const struct mem_slot *s, uint64_t page, gpa_t gpa, uin
 {
     gpa_t start = s->base + (page << GUEST_PAGE_SHIFT);
     uint64_t from = gpa > start ? gpa - start : 0;
-    uint64_t to = MIN(gpa + len - start, GUEST_PAGE_SIZE) - 1;
-    return (MEM_ALL_LINES >> (63 - (to >> LINE_SHIFT))) & (MEM_ALL_LINES << (from >> LINE_SHIFT));
+    return guest_mem_lines(from, gpa + len - start - from);
 }
 
 /*
- * A page whose code was overwritten keeps its flag for a while: who generates code writes there
- * again, and taking away write permissions each time costs more than slow writes. A page decoded as
- * a whole loses it at once.
+ * The lines whose code went stale. A page whose code was overwritten keeps its flag for a while:
+ * who generates code writes there again, and taking away write permissions each time costs more
+ * than slow writes. A page decoded as a whole goes stale as a whole, and loses it at once.
  */
-static bool touch_code(const struct mem_slot *s, uint64_t i, uint64_t lines)
+static uint64_t touch_code(const struct mem_slot *s, uint64_t i, uint64_t lines)
 {
-    bool hit = s->code_lines[i] & lines, whole = s->code_lines[i] == MEM_ALL_LINES;
+    bool whole = s->code_lines[i] == MEM_ALL_LINES;
+    uint64_t hit = whole ? MEM_ALL_LINES : s->code_lines[i] & lines;
     if (hit) {
-        s->code_lines[i] = 0;
+        s->code_lines[i] &= ~hit;
         atomic_fetch_add(&s->code_gen[i], 1);
     } else if (!s->code_lines[i]) {
         s->code_idle[i]++;
@@ -80,10 +80,11 @@ static void invalidate_code(struct guest_mem *m, const struct mem_slot *s, uint6
                             uint64_t lines)
 {
     pthread_mutex_lock(&m->code_lock);
-    bool code = (atomic_load(&s->page_flags[i]) & MEM_PAGE_CODE) && touch_code(s, i, lines);
+    bool code = atomic_load(&s->page_flags[i]) & MEM_PAGE_CODE;
+    uint64_t hit = code ? touch_code(s, i, lines) : 0;
     pthread_mutex_unlock(&m->code_lock);
-    if (code && m->code_written)
-        m->code_written(m->code_opaque, s->base + (i << GUEST_PAGE_SHIFT));
+    if (hit && m->code_written)
+        m->code_written(m->code_opaque, s->base + (i << GUEST_PAGE_SHIFT), hit);
 }
 
 /* [gpa, gpa+len) lies in `s`; the bytes have been written. */

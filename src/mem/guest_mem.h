@@ -8,7 +8,8 @@
  *    dirty bits and tells the engine when the page holds translated or decoded code.
  * 4. Only gpa_* and the engines' TLB fill know the host mapping.
  * 5. MEM_PAGE_CODE is set by guest_mem_code_mark() only, before the bytes are decoded, with the
- *    lines of 64 bytes that hold code; a write to one of those bumps code_gen under the same lock.
+ *    lines of 64 bytes that hold code; a write to one of those bumps code_gen under the same lock,
+ *    takes the mark off those it hit, and then tells the engine which.
  * So code decoded under the generation that code_mark returned is stale exactly if code_gen differs
  * from it now.
  */
@@ -53,8 +54,9 @@ struct guest_mem {
     pthread_mutex_t code_lock; /* innermost: invariant 5 */
     bool initialised;
     _Atomic bool dirty_logging;
-    /* Called after a host-side or slow-path write hit a page with MEM_PAGE_CODE; any thread. */
-    void (*code_written)(void *opaque, gpa_t page);
+    /* Called after a host-side or slow-path write hit lines of a page that are marked as code, and
+     * are no more; any thread. */
+    void (*code_written)(void *opaque, gpa_t page, uint64_t lines);
     void *code_opaque;
 };
 
@@ -104,6 +106,13 @@ int gpa_cas(struct guest_mem *m, gpa_t gpa, unsigned size, uint64_t old, uint64_
  * Writes to other lines of the page disturb nobody. Any thread.
  */
 #define MEM_ALL_LINES UINT64_MAX
+/* The lines that bytes [off, off+len) of a page touch, cut to the page; `len` is not 0. */
+static inline uint64_t guest_mem_lines(uint64_t off, uint64_t len)
+{
+    uint64_t last = MIN(off + len, GUEST_PAGE_SIZE) - 1;
+    return (MEM_ALL_LINES << off / 64) & (MEM_ALL_LINES >> (63 - last / 64));
+}
+
 uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
                              uint64_t lines);
 /*

@@ -50,11 +50,11 @@ static int host_doorbell(void *opaque, gpa_t addr, unsigned size, int fd, bool o
     return vm->engine->doorbell(vm, addr, size, fd, on);
 }
 
-static void code_written(void *opaque, gpa_t page)
+static void code_written(void *opaque, gpa_t page, uint64_t lines)
 {
     struct vm *vm = opaque;
     if (vm->engine->code_changed)
-        vm->engine->code_changed(vm, page);
+        vm->engine->code_changed(vm, page, lines);
 }
 
 static void init_host(struct vm *vm)

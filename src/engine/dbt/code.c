@@ -15,6 +15,7 @@ enum {
     MAX_SITES = 1 << 25,
     MAX_LINKS = 1 << 23,
     BLOCK_ALIGN = 32,
+    LINK_FIX_AT = 2, /* the number of a link in its stub: mov r11d, number */
 };
 
 /* Tables that grow into address space reserved at the start; looked into at random. */
@@ -121,6 +122,7 @@ static void enter_sites(struct code_cache *cc, const struct code_draft *d, uint8
         uint32_t n = cc->nlinks++;
         cc->links[n] = d->links[i];
         cc->links[n].block = block;
+        cc->links[n].stub = d->link_fix[i] - LINK_FIX_AT;
         memcpy(rw + d->link_fix[i], &n, 4);
     }
 }
@@ -150,8 +152,7 @@ struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
         .gpa = d->gpa,
         .gpa2 = d->gpa2,
         .ctx = d->ctx,
-        .gen = d->gen,
-        .gen2 = d->gen2,
+        .lines = d->lines,
         .host = (uint32_t)(rw - cc->mem.rw),
         .len = d->len,
         .first_site = cc->nsites,
@@ -186,11 +187,28 @@ static void write_rel32(struct code_cache *cc, uint32_t at, uint64_t target)
     atomic_store(p, (uint32_t)(target - next));
 }
 
-void code_link_to(struct code_cache *cc, const struct code_link *l, const struct code_block *to)
+void code_link_to(struct code_cache *cc, uint32_t link, struct code_block *to)
 {
+    struct code_link *l = &cc->links[link];
     const struct code_block *from = &cc->blocks[l->block];
+    if (l->linked)
+        return; /* another vCPU was here first */
     write_rel32(cc, from->host + l->patch, code_body(cc, to));
+    l->linked = true;
+    l->next = to->links;
+    to->links = link + 1;
     cc->stats.links++;
+}
+
+static void unlink_all(struct code_cache *cc, struct code_block *to)
+{
+    for (uint32_t n = to->links; n; n = cc->links[n - 1].next) {
+        struct code_link *l = &cc->links[n - 1];
+        const struct code_block *from = &cc->blocks[l->block];
+        write_rel32(cc, from->host + l->patch, code_entry(cc, from) + l->stub);
+        l->linked = false;
+    }
+    to->links = 0;
 }
 
 /* jmp rel32 over the first 5 bytes of the entry, which is aligned: somebody may stand behind them.
@@ -217,23 +235,32 @@ static void kill_block(struct code_cache *cc, struct code_block *b)
         return;
     b->dead = true;
     close_entry(cc, b);
+    unlink_all(cc, b);
     unhash(cc, b);
     cc->stats.invalidated++;
 }
 
-bool code_page_written(struct code_cache *cc, gpa_t page)
+/* Does the block depend on any of these lines of the page, which is one of its? */
+static bool depends(const struct code_block *b, gpa_t page, uint64_t lines)
+{
+    uint64_t own = page == (b->gpa & GUEST_PAGE_MASK) ? b->lines : 0;
+    return (own | (page == b->gpa2)) & lines;
+}
+
+bool code_page_written(struct code_cache *cc, gpa_t page, uint64_t lines)
 {
     bool any = false;
     pthread_mutex_lock(&cc->lock);
     uint32_t *link = page_bucket(cc, page);
     while (*link) {
         struct code_page_node *node = &cc->nodes[*link - 1];
-        if (node->page != page) {
+        struct code_block *b = &cc->blocks[node->block];
+        if (!b->dead && (node->page != page || !depends(b, page, lines))) {
             link = &node->next;
             continue;
         }
-        kill_block(cc, &cc->blocks[node->block]);
-        any = true;
+        any |= !b->dead;
+        kill_block(cc, b);
         *link = node->next;
     }
     pthread_mutex_unlock(&cc->lock);

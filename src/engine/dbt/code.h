@@ -9,8 +9,9 @@
  * 2. Two ways in: the entry, from jump tables, for any address space; and the body, from links,
  *    which never leave the page. A block in two pages has no body: a change of the mapping of the
  *    second page must find it at the entry.
- * 3. When a page with translations is written, each of its blocks gets a jump to the miss stub over
- *    its entry. Who runs inside the page leaves at its next poll; nobody comes back.
+ * 3. When lines are written that a block depends on, it gets a jump to the miss stub over its
+ * entry, and links to it lead to their stubs again. Who runs inside it leaves at its next poll;
+ * nobody comes back. So a link leads to its stub or to a living block.
  * 4. Blocks, sites and links are addressed by number and go all at once, with the world stopped
  *    (code_flush). Who may have been inside compares code->epoch.
  * 5. Host code is written through a mapping that cannot run and run through one that cannot be
@@ -36,16 +37,17 @@
 enum { CODE_PROLOGUE = 52, CODE_ENTRY_OPEN = 0x0f };
 
 struct code_block {
-    gpa_t gpa;          /* of the first instruction */
-    gpa_t gpa2;         /* second page, or CODE_NO_PAGE */
-    uint32_t ctx;       /* translation context */
-    uint32_t gen, gen2; /* code generations of the pages when they were read */
-    uint32_t host;      /* offset of the entry in the cache */
-    uint32_t len;       /* bytes of host code */
+    gpa_t gpa;      /* of the first instruction */
+    gpa_t gpa2;     /* second page, or CODE_NO_PAGE */
+    uint32_t ctx;   /* translation context */
+    uint64_t lines; /* of its page that it depends on; of the second page: the first line */
+    uint32_t host;  /* offset of the entry in the cache */
+    uint32_t len;   /* bytes of host code */
     uint32_t first_site, nsites;
     uint16_t ninsns;  /* guest instructions */
     uint8_t live_out; /* the front end's: flags live behind the last one */
     uint32_t next;    /* in its hash chain: block number + 1 */
+    uint32_t links;   /* that lead to it: link number + 1 */
     bool dead;
 };
 
@@ -73,19 +75,23 @@ enum code_site_flag {
     CODE_SITE_STRING = 1 << 4, /* at the access, state is as xlat_string.c has it */
 };
 
-/* A jump to another block of the same page, still leading to its stub. */
+/* A jump to another block of the same page. */
 struct code_link {
     uint32_t block;
     uint16_t off;   /* target in the page, */
     uint32_t ctx;   /* and its context */
-    uint32_t patch; /* where its 4-byte displacement stands, from the block's entry */
+    uint32_t patch; /* where its 4-byte displacement stands, from the block's entry, */
+    uint32_t stub;  /* and where it leads while it is not linked */
+    uint32_t next;  /* in the target's list: link number + 1 */
+    bool linked;
 };
 
 /* What a translator made, to be entered into the cache. Sites and links have `block` unset. */
 struct code_draft {
     gpa_t gpa, gpa2;
     gva_t va; /* where it was met first; only told to profilers */
-    uint32_t ctx, gen, gen2;
+    uint32_t ctx;
+    uint64_t lines;
     const uint8_t *bytes;
     uint32_t len;
     const struct code_site *sites;
@@ -130,11 +136,11 @@ void code_seal(struct code_cache *cc, uint64_t miss);
 struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx);
 /* Enter a draft; NULL: the cache is full, call code_flush() with the world stopped. */
 struct code_block *code_add(struct code_cache *cc, const struct code_draft *d);
-void code_link_to(struct code_cache *cc, const struct code_link *l, const struct code_block *to);
+void code_link_to(struct code_cache *cc, uint32_t link, struct code_block *to);
 void code_flush(struct code_cache *cc);
 
-/* Takes the lock: the page was written. True if there were translations of it. */
-bool code_page_written(struct code_cache *cc, gpa_t page);
+/* Takes the lock: lines of the page were written. True if there were translations of them. */
+bool code_page_written(struct code_cache *cc, gpa_t page, uint64_t lines);
 /* Takes the lock: the site whose access is at `host`; false: not translated code. */
 bool code_site_at(struct code_cache *cc, uint64_t host, uint32_t *site);
 

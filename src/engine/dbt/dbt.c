@@ -181,15 +181,20 @@ void dbt_kick(struct vcpu *v)
     atomic_store(&d->hot->jump_mask, 0);
 }
 
-/* Every vCPU leaves the page sooner or later; those inside must do so at their next poll. */
-void dbt_code_changed(struct vm *vm, gpa_t page)
+/*
+ * Other vCPUs that are inside a dropped block leave it at their next poll. The one that stored
+ * itself is in C, and does not go back to a dead block (run_site()).
+ */
+void dbt_code_changed(struct vm *vm, gpa_t page, uint64_t lines)
 {
     struct dbt_vm *dv = vm->engine_priv;
-    if (!code_page_written(&dv->code, page))
+    if (!code_page_written(&dv->code, page, lines))
         return;
     for (unsigned i = 0; i < vm->nvcpus; i++) {
-        if (vm->vcpus[i].engine_priv)
-            dbt_kick(&vm->vcpus[i]);
+        struct vcpu *v = &vm->vcpus[i];
+        bool self = v->thread_started && pthread_equal(v->thread, pthread_self());
+        if (v->engine_priv && !self)
+            dbt_kick(v);
     }
 }
 

@@ -77,7 +77,7 @@ int dbt_vm_init(struct vm *vm, struct error *err) must_check;
 void dbt_vm_destroy(struct vm *vm);
 void dbt_run(struct vcpu *v, struct vm_exit *exit);
 void dbt_kick(struct vcpu *v);
-void dbt_code_changed(struct vm *vm, gpa_t page);
+void dbt_code_changed(struct vm *vm, gpa_t page, uint64_t lines);
 int dbt_vcpu_init(struct vcpu *v, struct error *err) must_check;
 void dbt_vcpu_destroy(struct vcpu *v);
 

@@ -55,6 +55,7 @@ static void run_block(struct interp *it, struct x86_cpu *c, const struct block *
     const struct x86_op *op = b->ops;
     c->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
     it->mmu.code = &b->gpa;
+    it->mmu.code_lines = MEM_ALL_LINES;
     it->running = b;
     do {
         c->op = op;

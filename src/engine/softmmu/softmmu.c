@@ -210,18 +210,23 @@ static uint64_t load_page(struct softmmu *s, gva_t va, unsigned size)
     return mmio_load(s, gpa, size);
 }
 
-/* A block must not go on with stale instructions after a store into one of its pages. */
-static void own_code(struct softmmu *s, gpa_t gpa)
+/* A block must not go on with stale instructions after a store of `n` bytes into what it depends
+ * on. */
+static void own_code(struct softmmu *s, gpa_t gpa, unsigned n)
 {
     gpa_t page = gpa & GUEST_PAGE_MASK;
-    if (s->code && (page == (s->code[0] & GUEST_PAGE_MASK) || page == s->code[1]))
+    if (!s->code)
+        return;
+    bool first = page == (s->code[0] & GUEST_PAGE_MASK) &&
+                 (guest_mem_lines(gpa & ~GUEST_PAGE_MASK, n) & s->code_lines);
+    if (first || page == s->code[1])
         need_alone(s);
 }
 
 /* A store into a page without a write tag: code, clean, watched, or read-only memory. */
 static void store_flagged(struct softmmu *s, gpa_t gpa, unsigned size, uint64_t v)
 {
-    own_code(s, gpa);
+    own_code(s, gpa, size);
     if (s->storing)
         s->storing(s, gpa, size);
     s->vcpu->stats.code_writes++;
@@ -292,7 +297,7 @@ static void probe_write(struct softmmu *s, gva_t va, unsigned n)
         return;
     watch(s, va, n, true);
     if (translate(s, va, ACCESS_WRITE, &gpa) && !tlb_write_ptr(s->cpu, va, 1))
-        own_code(s, gpa);
+        own_code(s, gpa, n);
 }
 
 static void slow_store(struct x86_cpu *c, gva_t va, unsigned size, uint64_t v)

@@ -38,6 +38,7 @@ struct softmmu {
     /* Addresses in the executing block's one or two pages (UINT64_MAX: none): a store there must
      * stop the block first. Points into the block. */
     const gpa_t *code;
+    uint64_t code_lines; /* of the first page that the block depends on (guest_mem.h) */
     bool alone; /* the block is one instruction: it may store into its own page, hit breakpoints */
     /* Told when cached instruction addresses became invalid. */
     softmmu_unmapped_fn *code_unmapped;

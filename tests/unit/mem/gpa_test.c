@@ -13,12 +13,14 @@
 struct fixture {
     struct guest_mem m;
     gpa_t written;
+    uint64_t lines;
     unsigned nwritten;
 };
 
-static void code_written(void *opaque, gpa_t page)
+static void code_written(void *opaque, gpa_t page, uint64_t lines)
 {
     struct fixture *f = opaque;
+    f->lines = lines;
     f->written = page;
     f->nwritten++;
 }
@@ -165,6 +167,30 @@ static void code_goes_stale(void **state)
     assert_int_equal(generation(f, 1), 0);
 }
 
+/* Only what was written goes stale, and is said to. */
+static void lines_go_stale_alone(void **state)
+{
+    struct fixture *f = *state;
+    const struct mem_slot *s = &f->m.slots[0];
+    uint8_t b[64] = {0};
+    f->nwritten = 0;
+    uint32_t gen = guest_mem_code_mark(&f->m, s, 4 * PAGE, 7u << 10);
+    assert_int_equal(gpa_write(&f->m, 4 * PAGE + 9 * 64, b, 64), 0); /* just before */
+    assert_int_equal(gpa_write(&f->m, 4 * PAGE + 13 * 64, b, 8), 0); /* and behind */
+    assert_int_equal(f->nwritten, 0);
+    assert_int_equal(generation(f, 4), gen);
+    assert_int_equal(gpa_write(&f->m, 4 * PAGE + 12 * 64 - 1, b, 2), 0);
+    assert_int_equal(f->nwritten, 1);
+    assert_true(f->lines == 6u << 10);
+    assert_int_equal(generation(f, 4), gen + 1);
+    assert_int_equal(gpa_write(&f->m, 4 * PAGE + 11 * 64, b, 8), 0); /* is no code now */
+    assert_int_equal(f->nwritten, 1);
+    assert_int_equal(gpa_write(&f->m, 4 * PAGE + 10 * 64, b, 1), 0);
+    assert_int_equal(f->nwritten, 2);
+    assert_true(f->lines == 1u << 10);
+    assert_int_equal(generation(f, 4), gen + 2);
+}
+
 /*
  * Writers on two threads, a decoder on a third. What the decoder read under a generation that is
  * still current must be what is in memory once all have stopped.
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(atomics, setup, teardown),
         cmocka_unit_test_setup_teardown(compare_and_swap, setup, teardown),
         cmocka_unit_test_setup_teardown(code_goes_stale, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_go_stale_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(stale_code_is_never_current, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

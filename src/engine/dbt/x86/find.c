@@ -123,6 +123,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     draft.gpa = s->gpa;
     draft.va = s->va;
     draft.gpa2 = s->gpa2;
+    draft.lines = d->xlat.lines;
     draft.ctx = d->xlat.ctx;
     bool same = watch_lines(d, s);
     pthread_mutex_lock(&cc->lock);

@@ -142,6 +142,7 @@ static unsigned shadow_block(struct lockstep *ls, struct block *b, unsigned n)
     unsigned done = 0;
     c->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
     ls->shadow.mmu.code = &b->gpa;
+    ls->shadow.mmu.code_lines = MEM_ALL_LINES;
     while (op && done < n) {
         c->op = op;
         const struct x86_op *next = op->fn(c, op);

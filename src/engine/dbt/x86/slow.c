@@ -194,6 +194,7 @@ static void enter_op(struct dbt_vcpu *d, const struct code_block *b)
     d->pages[0] = b->gpa;
     d->pages[1] = b->gpa2;
     d->it.mmu.code = d->pages;
+    d->it.mmu.code_lines = b->lines;
     d->epoch = atomic_load(&d->vm->code.epoch);
 }
 
@@ -235,7 +236,7 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
         dbt_fill(d, c, va[i]);
     if (!next)
         return d->lockstep ? NULL : dbt_dispatch(d, c);
-    bool leave = wants_attention(c) && !d->lockstep;
+    bool leave = (wants_attention(c) && !d->lockstep) || b->dead;
     if (!site.resume || leave || !stay || d->epoch != atomic_load(&cc->epoch)) {
         c->rip = c->code_base + site.off + site.len;
         return dbt_dispatch(d, c);
@@ -264,7 +265,7 @@ static const void *run_link(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
                 to->gpa2 == CODE_NO_PAGE && (to->gpa & GUEST_PAGE_MASK) == page &&
                 to->ctx == link.ctx;
     if (same)
-        code_link_to(cc, &link, to);
+        code_link_to(cc, n, &cc->blocks[to - cc->blocks]);
     pthread_mutex_unlock(&cc->lock);
     return wants_attention(c) && !d->lockstep ? NULL : dbt_enter_block(d, c, to);
 }

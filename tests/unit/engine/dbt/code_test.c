@@ -6,6 +6,7 @@
 #include "engine/dbt/code.h"
 
 enum { CACHE = 1 << 20, STUB = 64, LEN = CODE_PROLOGUE + 40, BODY = CODE_PROLOGUE };
+#define MEM_ALL UINT64_MAX
 enum { SITE_AT = BODY + 4, LINK_AT = BODY + 12, PATCH = 64 };
 
 static int set_up(void **state)
@@ -35,6 +36,7 @@ static struct code_block *add(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint
     struct code_draft d = {.gpa = gpa,
                            .gpa2 = gpa2,
                            .ctx = ctx,
+                           .lines = UINT64_C(3) << (gpa & 0xfff) / 64,
                            .bytes = bytes,
                            .len = LEN,
                            .sites = &site,
@@ -89,9 +91,41 @@ static void link(void **state)
     struct code_cache *cc = *state;
     struct code_block *from = add(cc, 0x1000, CODE_NO_PAGE, 0);
     struct code_block *to = add(cc, 0x1080, CODE_NO_PAGE, 0);
-    code_link_to(cc, &cc->links[0], to);
+    code_link_to(cc, 0, to);
     uint64_t next = code_entry(cc, from) + PATCH + 4;
     assert_int_equal(next + (uint64_t)(int32_t)word(cc, from, PATCH), code_body(cc, to));
+    code_link_to(cc, 0, from); /* by another vCPU, meanwhile */
+    assert_int_equal(next + (uint64_t)(int32_t)word(cc, from, PATCH), code_body(cc, to));
+}
+
+static uint64_t leads_to(const struct code_cache *cc, const struct code_block *from)
+{
+    return code_entry(cc, from) + PATCH + 4 + (uint64_t)(int64_t)(int32_t)word(cc, from, PATCH);
+}
+
+/* Links to what is dropped are cut, those to what stays remain. */
+static void links_to_dropped(void **state)
+{
+    struct code_cache *cc = *state;
+    struct code_block *a = add(cc, 0x1000, CODE_NO_PAGE, 0);
+    struct code_block *b = add(cc, 0x1100, CODE_NO_PAGE, 0);
+    struct code_block *to = add(cc, 0x1200, CODE_NO_PAGE, 0);
+    struct code_block *stays = add(cc, 0x1300, CODE_NO_PAGE, 0);
+    code_link_to(cc, 0, to);
+    code_link_to(cc, 1, to);
+    code_link_to(cc, 2, to); /* a loop */
+    code_link_to(cc, 3, b);
+    assert_true(code_page_written(cc, 0x1000, UINT64_C(1) << 9)); /* its second line */
+    assert_true(to->dead && !a->dead && !b->dead && !stays->dead);
+    const uint64_t stub = LINK_AT - 2;
+    assert_int_equal(leads_to(cc, a), code_entry(cc, a) + stub);
+    assert_int_equal(leads_to(cc, b), code_entry(cc, b) + stub);
+    assert_int_equal(leads_to(cc, to), code_entry(cc, to) + stub);
+    assert_int_equal(leads_to(cc, stays), code_body(cc, b));
+    assert_false(code_page_written(cc, 0x1000, UINT64_C(1) << 6));
+    struct code_block *again = add(cc, 0x1200, CODE_NO_PAGE, 0);
+    code_link_to(cc, 0, again);
+    assert_int_equal(leads_to(cc, a), code_body(cc, again));
 }
 
 static bool closed(const struct code_cache *cc, const struct code_block *b)
@@ -110,13 +144,13 @@ static void written_page(void **state)
     struct code_block *two = add(cc, 0x1ffe, 0x5000, 1);
     struct code_block *other = add(cc, 0x5010, CODE_NO_PAGE, 1);
     struct code_block *far = add(cc, 0x9010, CODE_NO_PAGE, 1);
-    assert_true(code_page_written(cc, 0x5000));
+    assert_true(code_page_written(cc, 0x5000, MEM_ALL));
     assert_true(two->dead && other->dead && closed(cc, two) && closed(cc, other));
     assert_false(a->dead || far->dead || closed(cc, a));
     assert_null(code_find(cc, 0x1ffe, 0x5000, 1));
     assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 1), a);
-    assert_false(code_page_written(cc, 0x5000)); /* nothing there any more */
-    assert_true(code_page_written(cc, 0x1000));
+    assert_false(code_page_written(cc, 0x5000, MEM_ALL)); /* nothing there any more */
+    assert_true(code_page_written(cc, 0x1000, MEM_ALL));
     assert_int_equal(cc->stats.invalidated, 3);
     struct code_block *again = add(cc, 0x1ffe, 0x5000, 1);
     assert_ptr_equal(code_find(cc, 0x1ffe, 0x5000, 1), again);
@@ -134,7 +168,7 @@ static void full_and_flushed(void **state)
     code_flush(cc);
     assert_int_equal(cc->epoch, epoch + 1);
     assert_null(code_find(cc, 0x1000, CODE_NO_PAGE, 0));
-    assert_false(code_page_written(cc, 0x1000));
+    assert_false(code_page_written(cc, 0x1000, MEM_ALL));
     struct code_block *b = add(cc, 0x1000, CODE_NO_PAGE, 0);
     assert_non_null(b);
     assert_true(code_entry(cc, b) >= cc->miss + STUB); /* stubs stay */
@@ -146,6 +180,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(find, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sites, set_up, tear_down),
         cmocka_unit_test_setup_teardown(link, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_to_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(written_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_and_flushed, set_up, tear_down),
     };
