@@ -69,7 +69,8 @@ static bool translate_page(struct bench *b, gpa_t gpa)
         xlat_block(&b->xlat, &d, off, NULL);
         d.gpa = gpa + off;
         d.ctx = b->xlat.ctx;
-        if (!code_find(&b->cache, d.gpa, d.gpa2, d.ctx) && !code_add(&b->cache, &d))
+        const struct code_place at = {.gpa = d.gpa, .gpa2 = d.gpa2, .ctx = d.ctx};
+        if (!code_find(&b->cache, &at) && !code_add(&b->cache, &d))
             return false;
         off += d.guest_bytes ? d.guest_bytes : 1;
     } while (off < GUEST_PAGE_SIZE);

@@ -14,77 +14,12 @@ static uint64_t page_index(const struct mem_slot *s, gpa_t gpa)
     return (gpa - s->base) >> GUEST_PAGE_SHIFT;
 }
 
-enum { IDLE_WRITES = 256 };
-
-uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
-                             uint64_t lines)
-{
-    uint64_t i = page_index(s, page);
-
-    pthread_mutex_lock(&m->code_lock);
-    if (!(atomic_fetch_or(&s->page_flags[i], MEM_PAGE_CODE) & MEM_PAGE_CODE))
-        s->code_lines[i] = 0;
-    s->code_lines[i] |= lines;
-    s->code_idle[i] = 0;
-    uint32_t gen = atomic_load(&s->code_gen[i]);
-    pthread_mutex_unlock(&m->code_lock);
-    return gen;
-}
-
-bool guest_mem_code_marked(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
-                           uint64_t lines, uint32_t *gen)
-{
-    uint64_t i = page_index(s, page);
-
-    pthread_mutex_lock(&m->code_lock);
-    bool marked = atomic_load(&s->page_flags[i]) & MEM_PAGE_CODE;
-    if (marked) {
-        s->code_lines[i] |= lines;
-        s->code_idle[i] = 0;
-    }
-    *gen = atomic_load(&s->code_gen[i]);
-    pthread_mutex_unlock(&m->code_lock);
-    return marked;
-}
-
 /* Lines of the page that [gpa, gpa+len) touches, cut to that page. */
 static uint64_t lines_of(const struct mem_slot *s, uint64_t page, gpa_t gpa, uint64_t len)
 {
     gpa_t start = s->base + (page << GUEST_PAGE_SHIFT);
     uint64_t from = gpa > start ? gpa - start : 0;
     return guest_mem_lines(from, gpa + len - start - from);
-}
-
-/*
- * The lines whose code went stale. A page whose code was overwritten keeps its flag for a while:
- * who generates code writes there again, and taking away write permissions each time costs more
- * than slow writes. A page decoded as a whole goes stale as a whole, and loses it at once.
- */
-static uint64_t touch_code(const struct mem_slot *s, uint64_t i, uint64_t lines)
-{
-    bool whole = s->code_lines[i] == MEM_ALL_LINES;
-    uint64_t hit = whole ? MEM_ALL_LINES : s->code_lines[i] & lines;
-    if (hit) {
-        s->code_lines[i] &= ~hit;
-        atomic_fetch_add(&s->code_gen[i], 1);
-    } else if (!s->code_lines[i]) {
-        s->code_idle[i]++;
-    }
-    /* The flag goes last: whoever then sees the page without it also sees the new generation. */
-    if (whole || s->code_idle[i] > IDLE_WRITES)
-        atomic_fetch_and(&s->page_flags[i], (uint8_t)~MEM_PAGE_CODE);
-    return hit;
-}
-
-static void invalidate_code(struct guest_mem *m, const struct mem_slot *s, uint64_t i,
-                            uint64_t lines)
-{
-    pthread_mutex_lock(&m->code_lock);
-    bool code = atomic_load(&s->page_flags[i]) & MEM_PAGE_CODE;
-    uint64_t hit = code ? touch_code(s, i, lines) : 0;
-    pthread_mutex_unlock(&m->code_lock);
-    if (hit && m->code_written)
-        m->code_written(m->code_opaque, s->base + (i << GUEST_PAGE_SHIFT), hit);
 }
 
 /* [gpa, gpa+len) lies in `s`; the bytes have been written. */
@@ -101,7 +36,7 @@ static void wrote_in_slot(struct guest_mem *m, const struct mem_slot *s, gpa_t g
         if (flags & MEM_PAGE_CLEAN)
             atomic_fetch_and(&s->page_flags[i], (uint8_t)~MEM_PAGE_CLEAN);
         if (flags & MEM_PAGE_CODE)
-            invalidate_code(m, s, i, lines_of(s, i, gpa, len));
+            guest_mem_code_wrote(m, s, i, lines_of(s, i, gpa, len));
     }
 }
 

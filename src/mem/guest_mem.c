@@ -33,7 +33,7 @@ static int check_size(uint64_t size, struct error *err)
 
 int guest_mem_init(struct guest_mem *m, uint64_t size, struct error *err)
 {
-    *m = (struct guest_mem){.fd = -1, .size = size};
+    *m = (struct guest_mem){.fd = -1, .size = size, .mixed_until = UINT64_MAX};
     int rc = check_size(size, err);
     if (rc)
         return rc;
@@ -59,7 +59,7 @@ static uint64_t slot_pages(const struct mem_slot *s)
 /* What is kept for each page shares one lazily zero mapping; the biggest first, for alignment. */
 static size_t page_arrays_len(const struct mem_slot *s)
 {
-    return slot_pages(s) * (sizeof(*s->code_lines) + sizeof(*s->code_gen) + sizeof(*s->code_idle) +
+    return slot_pages(s) * (sizeof(*s->code_lines) + sizeof(*s->code_gen) + sizeof(*s->code_heat) +
                             sizeof(*s->page_flags));
 }
 
@@ -67,8 +67,8 @@ static void place_arrays(struct mem_slot *s, void *arrays)
 {
     s->code_lines = arrays;
     s->code_gen = (_Atomic uint32_t *)(s->code_lines + slot_pages(s));
-    s->code_idle = (uint16_t *)(s->code_gen + slot_pages(s));
-    s->page_flags = (_Atomic uint8_t *)(s->code_idle + slot_pages(s));
+    s->code_heat = (struct mem_code_heat *)(s->code_gen + slot_pages(s));
+    s->page_flags = (_Atomic uint8_t *)(s->code_heat + slot_pages(s));
 }
 
 static void unmap_slot(struct mem_slot *s)

@@ -26,12 +26,20 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
-enum { MEM_MAX_SLOTS = 16 };
+enum { MEM_MAX_SLOTS = 16, MEM_MIXED_PAGES = 256 };
 
 /* Per guest page, one byte, changed atomically. */
 enum mem_page_flag {
     MEM_PAGE_CODE = 1 << 0,  /* an engine holds code decoded from this page */
     MEM_PAGE_CLEAN = 1 << 1, /* dirty logging is on and this page was not written yet */
+    MEM_PAGE_MIXED = 1 << 2, /* code that watches itself runs here; stores need not be told of */
+};
+
+/* Under code_lock. */
+struct mem_code_heat {
+    uint16_t idle; /* writes since no line holds code any more */
+    uint16_t heat; /* of late writes, as of `when` */
+    uint16_t when;
 };
 
 struct mem_slot {
@@ -40,10 +48,17 @@ struct mem_slot {
     uint64_t offset; /* in the memfd */
     uint8_t *host;
     _Atomic uint8_t *page_flags; /* enum mem_page_flag, one byte a page */
-    uint64_t *code_lines;        /* with MEM_PAGE_CODE: bit i = line i of 64 bytes holds code */
-    uint16_t *code_idle;         /* writes since, when none does; both under code_lock */
-    _Atomic uint32_t *code_gen;  /* bumped whenever decoded code of the page went stale */
-    bool readonly;               /* ROM: guest writes are dropped */
+    uint64_t *code_lines;        /* with MEM_PAGE_CODE: bit i = line i holds code; code_lock */
+    struct mem_code_heat *code_heat;
+    _Atomic uint32_t *code_gen; /* bumped whenever decoded code of the page went stale */
+    bool readonly;              /* ROM: guest writes are dropped */
+};
+
+/* A page with MEM_PAGE_MIXED. */
+struct mem_mixed {
+    const struct mem_slot *slot;
+    uint64_t index; /* in the slot */
+    uint64_t until; /* mono_ns() */
 };
 
 struct guest_mem {
@@ -51,7 +66,10 @@ struct guest_mem {
     uint64_t size; /* bytes of the memfd: all slots together */
     struct mem_slot slots[MEM_MAX_SLOTS];
     unsigned nslots;
-    pthread_mutex_t code_lock; /* innermost: invariant 5 */
+    pthread_mutex_t code_lock;               /* innermost: invariant 5 */
+    struct mem_mixed mixed[MEM_MIXED_PAGES]; /* oldest first; under code_lock */
+    unsigned nmixed;
+    _Atomic uint64_t mixed_until; /* of the first; UINT64_MAX: none */
     bool initialised;
     _Atomic bool dirty_logging;
     /* Called after a host-side or slow-path write hit lines of a page that are marked as code, and
@@ -122,6 +140,21 @@ uint32_t guest_mem_code_mark(struct guest_mem *m, const struct mem_slot *s, gpa_
  */
 bool guest_mem_code_marked(struct guest_mem *m, const struct mem_slot *s, gpa_t page,
                            uint64_t lines, uint32_t *gen);
+
+/*
+ * A page that is written all the time: what is decoded from it must look by itself, when it is run,
+ * whether the bytes are still the same. Then it need not be marked (but may be).
+ */
+static inline bool guest_mem_code_mixed(const struct mem_slot *s, gpa_t gpa)
+{
+    return atomic_load(&s->page_flags[(gpa - s->base) >> GUEST_PAGE_SHIFT]) & MEM_PAGE_MIXED;
+}
+/* Pages that have been mixed for long are ordinary ones again; what was decoded from them goes
+ * stale. To be called now and then, when mixed_until is past. Any thread. */
+void guest_mem_code_calm(struct guest_mem *m, uint64_t now);
+/* For gpa_* only: lines of page `i` of the slot, which is flagged, have been written. */
+void guest_mem_code_wrote(struct guest_mem *m, const struct mem_slot *s, uint64_t i,
+                          uint64_t lines);
 
 /*
  * Dirty log. start: from now on every page is clean until written. collect: bit i of `bitmap`

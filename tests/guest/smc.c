@@ -106,6 +106,42 @@ static void cross_modified(void)
     stop = 1;
 }
 
+static void spinning_cpu(unsigned cpu)
+{
+    (void)cpu;
+    for (u32 seen = 0; seen < 400;) {
+        if (go == seen) {
+            pause();
+            continue;
+        }
+        seen = go;
+        stop = seen;
+        ((fn *)code)();
+        done = seen;
+    }
+}
+
+/* A loop that waits for nothing but its own change, by another CPU and without a word. */
+static void patched_loop(void)
+{
+    volatile u8 *loop = code;
+    go = done = stop = 0;
+    loop[0] = 0xc3; /* ret */
+    start_cpus(2, spinning_cpu);
+    for (u32 i = 1; i <= 400; i++) {
+        loop[1] = 0xfe;
+        loop[0] = 0xeb; /* jmp to itself */
+        go = i;
+        while (stop != i)
+            pause();
+        for (u32 wait = 0; wait < i; wait++)
+            pause();
+        loop[0] = 0xc3;
+        while (done != i)
+            pause();
+    }
+}
+
 int main(void)
 {
     x2apic_on();
@@ -116,5 +152,6 @@ int main(void)
     remapped();
     crossing();
     cross_modified();
+    patched_loop();
     return 0;
 }

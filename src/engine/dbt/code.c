@@ -14,6 +14,9 @@ enum {
     MAX_NODES = MAX_BLOCKS,
     MAX_SITES = 1 << 25,
     MAX_LINKS = 1 << 23,
+    MAX_COPIES = 1 << 27,
+    MAX_VERSIONS = 16, /* of one place's blocks that check themselves */
+    STALE_LINKS = 4,   /* so often a block may be found stale before links to it are cut */
     BLOCK_ALIGN = 32,
     LINK_FIX_AT = 2, /* the number of a link in its stub: mov r11d, number */
 };
@@ -47,9 +50,11 @@ int code_init(struct code_cache *cc, size_t size, struct error *err)
     cc->sites = reserve(MAX_SITES * sizeof(cc->sites[0]));
     cc->links = reserve(MAX_LINKS * sizeof(cc->links[0]));
     cc->nodes = reserve(MAX_NODES * sizeof(cc->nodes[0]));
+    cc->copies = reserve(MAX_COPIES);
     cc->hash = reserve(HASH_SIZE * sizeof(cc->hash[0]));
     cc->pages = reserve(HASH_SIZE * sizeof(cc->pages[0]));
-    if (!cc->blocks || !cc->sites || !cc->links || !cc->nodes || !cc->hash || !cc->pages) {
+    if (!cc->blocks || !cc->sites || !cc->links || !cc->nodes || !cc->copies || !cc->hash ||
+        !cc->pages) {
         code_destroy(cc);
         return error_set(err, ENOMEM, "there is no memory for the translator's code cache");
     }
@@ -64,6 +69,7 @@ void code_destroy(struct code_cache *cc)
     release(cc->sites, MAX_SITES * sizeof(cc->sites[0]));
     release(cc->links, MAX_LINKS * sizeof(cc->links[0]));
     release(cc->nodes, MAX_NODES * sizeof(cc->nodes[0]));
+    release(cc->copies, MAX_COPIES);
     release(cc->hash, HASH_SIZE * sizeof(cc->hash[0]));
     release(cc->pages, HASH_SIZE * sizeof(cc->pages[0]));
     perf_map_close(&cc->map);
@@ -90,11 +96,27 @@ static uint32_t *page_bucket(struct code_cache *cc, gpa_t gpa)
     return bucket(cc->pages, gpa & GUEST_PAGE_MASK, 0);
 }
 
-struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx)
+static bool is_at(const struct code_block *b, const struct code_place *at)
 {
-    for (uint32_t n = *bucket(cc->hash, gpa, ctx); n; n = cc->blocks[n - 1].next) {
+    return b->gpa == at->gpa && b->gpa2 == at->gpa2 && b->ctx == at->ctx;
+}
+
+/* Are the guest's bytes what the block was made from? */
+static bool is_fresh(const struct code_cache *cc, const struct code_block *b,
+                     const struct code_place *at)
+{
+    const uint8_t *copy = cc->copies + b->copy;
+    size_t left = GUEST_PAGE_SIZE - (b->gpa & ~GUEST_PAGE_MASK), first = MIN(b->checked, left);
+    if (b->checked && memcmp(copy, at->bytes, first) != 0)
+        return false;
+    return b->checked == first || memcmp(copy + first, at->more, b->checked - first) == 0;
+}
+
+struct code_block *code_find(struct code_cache *cc, const struct code_place *at)
+{
+    for (uint32_t n = *bucket(cc->hash, at->gpa, at->ctx); n; n = cc->blocks[n - 1].next) {
         struct code_block *b = &cc->blocks[n - 1];
-        if (b->gpa == gpa && b->gpa2 == gpa2 && b->ctx == ctx)
+        if (is_at(b, at) && is_fresh(cc, b, at))
             return b;
     }
     return NULL;
@@ -104,6 +126,7 @@ static bool has_room(const struct code_cache *cc, const struct code_draft *d)
 {
     return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 &&
            d->nsites <= MAX_SITES - cc->nsites && d->nlinks <= MAX_LINKS - cc->nlinks &&
+           d->guest_bytes <= MAX_COPIES - cc->ncopies &&
            cc->mem.used + BLOCK_ALIGN + d->len <= cc->mem.size;
 }
 
@@ -127,6 +150,15 @@ static void enter_sites(struct code_cache *cc, const struct code_draft *d, uint8
     }
 }
 
+static void enter_copy(struct code_cache *cc, const struct code_draft *d, struct code_block *b)
+{
+    b->copy = cc->ncopies;
+    b->checked = d->guest_bytes;
+    memcpy(cc->copies + b->copy, d->guest, b->checked);
+    cc->ncopies += b->checked;
+    cc->stats.checking++;
+}
+
 static void enter_page(struct code_cache *cc, gpa_t page, uint32_t block)
 {
     uint32_t n = cc->nnodes++, *head = page_bucket(cc, page);
@@ -138,45 +170,6 @@ static void populate(struct code_cache *cc, size_t end)
 {
     while (cc->populated < end)
         cc->populated = execmem_populate(&cc->mem, cc->populated);
-}
-
-struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
-{
-    if (!has_room(cc, d))
-        return NULL;
-    populate(cc, MIN(cc->mem.used + BLOCK_ALIGN + d->len, cc->mem.size));
-    uint8_t *rw = execmem_alloc(&cc->mem, d->len, BLOCK_ALIGN);
-    uint32_t n = cc->nblocks++;
-    struct code_block *b = &cc->blocks[n];
-    *b = (struct code_block){
-        .gpa = d->gpa,
-        .gpa2 = d->gpa2,
-        .ctx = d->ctx,
-        .lines = d->lines,
-        .host = (uint32_t)(rw - cc->mem.rw),
-        .len = d->len,
-        .first_site = cc->nsites,
-        .nsites = d->nsites,
-        .ninsns = d->ninsns,
-        .live_out = d->live_out,
-    };
-    memcpy(rw, d->bytes, d->len);
-    enter_sites(cc, d, rw, n);
-    execmem_publish(&cc->mem, rw, d->len);
-    perf_map_add(&cc->map, execmem_to_rx(&cc->mem, rw), d->len,
-                 "guest 0x%llx (physical 0x%llx, context 0x%x)", (unsigned long long)d->va,
-                 (unsigned long long)d->gpa, d->ctx);
-    uint32_t *head = bucket(cc->hash, b->gpa, b->ctx);
-    b->next = *head;
-    *head = n + 1;
-    enter_page(cc, b->gpa & GUEST_PAGE_MASK, n);
-    if (b->gpa2 != CODE_NO_PAGE)
-        enter_page(cc, b->gpa2, n);
-    cc->stats.blocks++;
-    cc->stats.bytes += d->len;
-    cc->stats.guest_insns += d->ninsns;
-    cc->stats.guest_bytes += d->guest_bytes;
-    return b;
 }
 
 /* One aligned store, so that who runs there sees either target. */
@@ -237,7 +230,75 @@ static void kill_block(struct code_cache *cc, struct code_block *b)
     close_entry(cc, b);
     unlink_all(cc, b);
     unhash(cc, b);
-    cc->stats.invalidated++;
+}
+
+/* Make room for one more version of the block: the oldest goes. */
+static void drop_versions(struct code_cache *cc, const struct code_block *b)
+{
+    const struct code_place at = {.gpa = b->gpa, .gpa2 = b->gpa2, .ctx = b->ctx};
+    struct code_block *oldest = NULL;
+    unsigned versions = 0;
+    for (uint32_t n = *bucket(cc->hash, b->gpa, b->ctx); n; n = cc->blocks[n - 1].next) {
+        if (!is_at(&cc->blocks[n - 1], &at))
+            continue;
+        oldest = &cc->blocks[n - 1];
+        versions++;
+    }
+    if (versions >= MAX_VERSIONS)
+        kill_block(cc, oldest);
+}
+
+struct code_block *code_add(struct code_cache *cc, const struct code_draft *d)
+{
+    if (!has_room(cc, d))
+        return NULL;
+    populate(cc, MIN(cc->mem.used + BLOCK_ALIGN + d->len, cc->mem.size));
+    uint8_t *rw = execmem_alloc(&cc->mem, d->len, BLOCK_ALIGN);
+    uint32_t n = cc->nblocks++;
+    struct code_block *b = &cc->blocks[n];
+    *b = (struct code_block){
+        .gpa = d->gpa,
+        .gpa2 = d->gpa2,
+        .ctx = d->ctx,
+        .lines = d->lines,
+        .host = (uint32_t)(rw - cc->mem.rw),
+        .len = d->len,
+        .first_site = cc->nsites,
+        .nsites = d->nsites,
+        .ninsns = d->ninsns,
+        .live_out = d->live_out,
+    };
+    memcpy(rw, d->bytes, d->len);
+    if (d->guest)
+        enter_copy(cc, d, b);
+    enter_sites(cc, d, rw, n);
+    execmem_publish(&cc->mem, rw, d->len);
+    perf_map_add(&cc->map, execmem_to_rx(&cc->mem, rw), d->len,
+                 "guest 0x%llx (physical 0x%llx, context 0x%x)", (unsigned long long)d->va,
+                 (unsigned long long)d->gpa, d->ctx);
+    if (d->guest)
+        drop_versions(cc, b);
+    uint32_t *head = bucket(cc->hash, b->gpa, b->ctx);
+    b->next = *head;
+    *head = n + 1;
+    enter_page(cc, b->gpa & GUEST_PAGE_MASK, n);
+    if (b->gpa2 != CODE_NO_PAGE)
+        enter_page(cc, b->gpa2, n);
+    cc->stats.blocks++;
+    cc->stats.bytes += d->len;
+    cc->stats.guest_insns += d->ninsns;
+    cc->stats.guest_bytes += d->guest_bytes;
+    return b;
+}
+
+void code_went_stale(struct code_cache *cc, uint32_t block)
+{
+    pthread_mutex_lock(&cc->lock);
+    struct code_block *b = &cc->blocks[block];
+    cc->stats.stale++;
+    if (++b->stale % STALE_LINKS == 0)
+        unlink_all(cc, b);
+    pthread_mutex_unlock(&cc->lock);
 }
 
 /* Does the block depend on any of these lines of the page, which is one of its? */
@@ -260,6 +321,7 @@ bool code_page_written(struct code_cache *cc, gpa_t page, uint64_t lines)
             continue;
         }
         any |= !b->dead;
+        cc->stats.invalidated += !b->dead;
         kill_block(cc, b);
         *link = node->next;
     }
@@ -271,7 +333,7 @@ void code_flush(struct code_cache *cc)
 {
     perf_map_close(&cc->map);
     cc->mem.used = cc->fixed;
-    cc->nblocks = cc->nsites = cc->nlinks = cc->nnodes = 0;
+    cc->nblocks = cc->nsites = cc->nlinks = cc->nnodes = cc->ncopies = 0;
     madvise(cc->hash, HASH_SIZE * sizeof(cc->hash[0]), MADV_DONTNEED);
     madvise(cc->pages, HASH_SIZE * sizeof(cc->pages[0]), MADV_DONTNEED);
     atomic_fetch_add(&cc->epoch, 1);

@@ -12,11 +12,14 @@
  * 3. When lines are written that a block depends on, it gets a jump to the miss stub over its
  * entry, and links to it lead to their stubs again. Who runs inside it leaves at its next poll;
  * nobody comes back. So a link leads to its stub or to a living block.
- * 4. Blocks, sites and links are addressed by number and go all at once, with the world stopped
+ * 4. A block that checks itself compares the guest's bytes with its copy of them whenever it is
+ *    entered, either way. So it may be found, linked and jumped to whatever the bytes are now, and
+ *    there may be several for one address, as the bytes were at different times.
+ * 5. Blocks, sites and links are addressed by number and go all at once, with the world stopped
  *    (code_flush). Who may have been inside compares code->epoch.
- * 5. Host code is written through a mapping that cannot run and run through one that cannot be
+ * 6. Host code is written through a mapping that cannot run and run through one that cannot be
  *    written. A running instruction is only changed by an aligned store of at most 8 bytes.
- * 6. `lock` guards all of it. It is taken with no other lock but is never held while the world is
+ * 7. `lock` guards all of it. It is taken with no other lock but is never held while the world is
  *    being stopped or guest memory is accessed.
  */
 #ifndef DOPPEL_ENGINE_DBT_CODE_H
@@ -44,11 +47,21 @@ struct code_block {
     uint32_t host;  /* offset of the entry in the cache */
     uint32_t len;   /* bytes of host code */
     uint32_t first_site, nsites;
+    uint32_t copy;    /* guest bytes that it checks, in `copies`, */
+    uint16_t checked; /* how many; 0: it is watched */
     uint16_t ninsns;  /* guest instructions */
     uint8_t live_out; /* the front end's: flags live behind the last one */
     uint32_t next;    /* in its hash chain: block number + 1 */
     uint32_t links;   /* that lead to it: link number + 1 */
+    uint8_t stale;    /* times that it found other bytes */
     bool dead;
+};
+
+/* Where to look for a block. */
+struct code_place {
+    gpa_t gpa, gpa2;
+    uint32_t ctx;
+    const uint8_t *bytes, *more; /* the guest's bytes there, in host memory */
 };
 
 /* A block's membership in the list of a page. */
@@ -73,6 +86,7 @@ enum code_site_flag {
     CODE_SITE_PLAIN = 1 << 3,  /* go on in the plain translation: anchors do not survive C */
     CODE_SITE_WRITE = 1 << 2,  /* the access stores */
     CODE_SITE_STRING = 1 << 4, /* at the access, state is as xlat_string.c has it */
+    CODE_SITE_STALE = 1 << 5,  /* the block, which checks itself, found other bytes */
 };
 
 /* A jump to another block of the same page. */
@@ -94,6 +108,7 @@ struct code_draft {
     uint64_t lines;
     const uint8_t *bytes;
     uint32_t len;
+    const uint8_t *guest; /* bytes that it checks; NULL: it is watched */
     const struct code_site *sites;
     const struct code_link *links;
     uint32_t nsites, nlinks;
@@ -105,7 +120,8 @@ struct code_draft {
 
 struct code_stats {
     uint64_t blocks, bytes, guest_insns, guest_bytes, links, invalidated, flushes;
-    uint64_t ns; /* spent translating, on all threads */
+    uint64_t checking, stale; /* blocks that check themselves, and times they found other bytes */
+    uint64_t ns;              /* spent translating, on all threads */
 };
 
 struct code_cache {
@@ -120,7 +136,8 @@ struct code_cache {
     struct code_site *sites;
     struct code_link *links;
     struct code_page_node *nodes;
-    uint32_t nblocks, nsites, nlinks, nnodes;
+    uint8_t *copies;
+    uint32_t nblocks, nsites, nlinks, nnodes, ncopies;
     uint32_t *hash;  /* block numbers + 1 */
     uint32_t *pages; /* node numbers + 1 */
     struct code_stats stats;
@@ -133,7 +150,7 @@ void code_destroy(struct code_cache *cc);
 void code_seal(struct code_cache *cc, uint64_t miss);
 
 /* Under the lock: */
-struct code_block *code_find(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx);
+struct code_block *code_find(struct code_cache *cc, const struct code_place *at);
 /* Enter a draft; NULL: the cache is full, call code_flush() with the world stopped. */
 struct code_block *code_add(struct code_cache *cc, const struct code_draft *d);
 void code_link_to(struct code_cache *cc, uint32_t link, struct code_block *to);
@@ -141,6 +158,8 @@ void code_flush(struct code_cache *cc);
 
 /* Takes the lock: lines of the page were written. True if there were translations of them. */
 bool code_page_written(struct code_cache *cc, gpa_t page, uint64_t lines);
+/* Takes the lock: the block found other bytes than it was made from. */
+void code_went_stale(struct code_cache *cc, uint32_t block);
 /* Takes the lock: the site whose access is at `host`; false: not translated code. */
 bool code_site_at(struct code_cache *cc, uint64_t host, uint32_t *site);
 

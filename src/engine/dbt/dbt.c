@@ -115,6 +115,14 @@ static bool interpret(struct dbt_vcpu *d, struct x86_cpu *c)
     return ok;
 }
 
+/* Pages that were written a lot are watched again when that is over. */
+static void calm(struct vm *vm)
+{
+    uint64_t until = atomic_load_explicit(&vm->mem.mixed_until, memory_order_relaxed);
+    if (unlikely(until != UINT64_MAX) && until <= mono_ns())
+        guest_mem_code_calm(&vm->mem, mono_ns());
+}
+
 /* Guest code until something wants attention. */
 static bool run(struct interp *it, struct x86_cpu *c)
 {
@@ -124,6 +132,7 @@ static bool run(struct interp *it, struct x86_cpu *c)
         atomic_store(&d->hot->jump_mask, SPACE_JUMP_MASK);
         if (atomic_load(&c->attention))
             return true;
+        calm(d->v->vm);
         const void *code = dbt_dispatch(d, c);
         if (code)
             d->vm->stubs.enter(c, code);

@@ -99,6 +99,9 @@ void dbt_save_x87(struct dbt_vcpu *d);
  * `extra`: CTX_PLAIN or 0. */
 const struct code_block *dbt_find(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t extra);
 
+/* The block found other bytes than it was made from: go on with one that was made from these. */
+const void *dbt_stale(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_site *site);
+
 /* x86/spaces.c */
 int dbt_spaces_init(struct dbt_vcpu *d, struct error *err) must_check;
 void dbt_spaces_destroy(struct dbt_vcpu *d);

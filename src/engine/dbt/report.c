@@ -22,6 +22,8 @@ static void report_code(struct code_cache *cc, engine_stat_fn *add, void *opaque
         s.guest_insns ? (double)s.ns / (double)s.guest_insns : 0);
     add(opaque, group, "links", (double)s.links);
     add(opaque, group, "killed_by_writes", (double)s.invalidated);
+    add(opaque, group, "self_checking", (double)s.checking);
+    add(opaque, group, "found_stale", (double)s.stale);
     add(opaque, group, "flushes", (double)s.flushes);
     add(opaque, group, "cache_bytes", (double)size);
     add(opaque, group, "cache_bytes_used", (double)used);

@@ -14,6 +14,7 @@ struct source {
     gpa_t gpa, gpa2;     /* second page, or CODE_NO_PAGE */
     const uint8_t *page; /* host bytes of the first page */
     const uint8_t *more; /* of the second; NULL: none */
+    bool mixed;          /* nobody watches them: the block checks itself */
     _Atomic uint32_t *genp, *genp2;
     uint32_t gen, gen2;
 };
@@ -35,17 +36,38 @@ static bool locate(struct dbt_vcpu *d, struct x86_cpu *c, struct source *s)
     return s->more != NULL;
 }
 
+static struct code_place place_of(const struct source *s, uint32_t ctx)
+{
+    const uint8_t *bytes = s->page + (s->gpa & (GUEST_PAGE_SIZE - 1));
+    return (struct code_place){s->gpa, s->gpa2, ctx, bytes, s->more};
+}
+
 static const struct code_block *find(struct code_cache *cc, const struct source *s, uint32_t ctx)
 {
+    struct code_place at = place_of(s, ctx);
     pthread_mutex_lock(&cc->lock);
-    const struct code_block *b = code_find(cc, s->gpa, s->gpa2, ctx);
+    const struct code_block *b = code_find(cc, &at);
     pthread_mutex_unlock(&cc->lock);
     return b;
 }
 
-/* The translator's copy of a page serves many blocks: watch_lines() has the last word on it. */
-static void load_page(struct dbt_vcpu *d, const struct source *s)
+static bool is_mixed(const struct guest_mem *m, gpa_t gpa)
 {
+    return guest_mem_code_mixed(guest_mem_slot(m, gpa), gpa);
+}
+
+/* The translator's copy of a page serves many blocks: watch_lines() has the last word on it. */
+static void load_page(struct dbt_vcpu *d, struct source *s)
+{
+    const struct guest_mem *m = d->it.mmu.mem;
+    const unsigned off = s->gpa & (GUEST_PAGE_SIZE - 1);
+    s->mixed = is_mixed(m, s->gpa) || (s->more && is_mixed(m, s->gpa2));
+    d->xlat.now = s->mixed ? s->page + off : NULL;
+    if (s->mixed) {
+        xlat_load_part(&d->xlat, s->page, off);
+        d->copied = NULL;
+        return;
+    }
     if (d->copied == s->page)
         return;
     xlat_load_page(&d->xlat, s->page);
@@ -71,6 +93,8 @@ static bool is_current(struct dbt_vcpu *d, const struct source *s)
  */
 static bool watch_lines(struct dbt_vcpu *d, struct source *s)
 {
+    if (s->mixed)
+        return true; /* the block looks by itself */
     s->gen = softmmu_watch_code(&d->it.mmu, s->gpa, d->xlat.lines, &s->genp);
     s->genp2 = s->genp;
     s->gen2 = s->gen;
@@ -84,7 +108,7 @@ static bool watch_lines(struct dbt_vcpu *d, struct source *s)
 
 static bool fresh(const struct source *s)
 {
-    return atomic_load(s->genp) == s->gen && atomic_load(s->genp2) == s->gen2;
+    return s->mixed || (atomic_load(s->genp) == s->gen && atomic_load(s->genp2) == s->gen2);
 }
 
 /* Numbers of sites stand for other instructions from now on. */
@@ -126,8 +150,9 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     draft.lines = d->xlat.lines;
     draft.ctx = d->xlat.ctx;
     bool same = watch_lines(d, s);
+    struct code_place at = place_of(s, draft.ctx);
     pthread_mutex_lock(&cc->lock);
-    const struct code_block *b = code_find(cc, draft.gpa, draft.gpa2, draft.ctx);
+    const struct code_block *b = code_find(cc, &at);
     bool full = false;
     if (!b && same && fresh(s)) {
         b = code_add(cc, &draft);
@@ -157,4 +182,16 @@ const struct code_block *dbt_find(struct dbt_vcpu *d, struct x86_cpu *c, uint32_
             return b;
     }
     return NULL;
+}
+
+const void *dbt_stale(struct dbt_vcpu *d, struct x86_cpu *c, const struct code_site *site)
+{
+    struct code_cache *cc = &d->vm->code;
+    uint32_t extra = cc->blocks[site->block].ctx & CTX_PLAIN;
+    c->rip = c->code_base + site->off;
+    code_went_stale(cc, site->block);
+    const struct code_block *b = dbt_find(d, c, extra);
+    if (!b || d->lockstep || atomic_load_explicit(&c->attention, memory_order_relaxed))
+        return NULL;
+    return dbt_enter_block(d, c, b);
 }

@@ -125,10 +125,16 @@ static bool decode_site(struct dbt_vcpu *d, struct x86_cpu *c, const struct code
     gpa_t page = b->gpa & GUEST_PAGE_MASK;
     unsigned have = (unsigned)GUEST_PAGE_SIZE - site->off;
     have = have < 15 ? have : 15;
-    if (!site->len || gpa_read(d->it.mmu.mem, page + site->off, bytes, have) < 0)
+    if (!site->len)
         return false;
-    if (have < site->len && gpa_read(d->it.mmu.mem, b->gpa2, bytes + have, 15 - have) < 0)
+    if (b->checked) {
+        const uint8_t *copy = d->vm->code.copies + b->copy;
+        memcpy(bytes, copy + (site->off - (b->gpa & ~GUEST_PAGE_MASK)), site->len);
+    } else if (gpa_read(d->it.mmu.mem, page + site->off, bytes, have) < 0 ||
+               (have < site->len &&
+                gpa_read(d->it.mmu.mem, b->gpa2, bytes + have, 15 - have) < 0)) {
         return false;
+    }
     if (x86_decode(&in, bytes, 15, X86_MODE_64) < 0 || in.len != site->len)
         return false;
     e->iclass = in.iclass;
@@ -213,6 +219,8 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     const struct code_block *b = &cc->blocks[site.block];
     uint64_t resume = code_entry(cc, b) + site.resume;
     gva_t va[TOUCHES];
+    if (site.flags & CODE_SITE_STALE)
+        return dbt_stale(d, c, &site);
     c->op = NULL;
     const struct dbt_op *e = site_op(d, c, n);
     if (!e)

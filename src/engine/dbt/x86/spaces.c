@@ -223,7 +223,8 @@ static bool is_plain(const struct mem_slot *s, uintptr_t host)
 {
     uint64_t off = host - (uintptr_t)s->host;
     return off < s->len && !s->readonly &&
-           !atomic_load_explicit(&s->page_flags[off >> GUEST_PAGE_SHIFT], memory_order_acquire);
+           !(atomic_load_explicit(&s->page_flags[off >> GUEST_PAGE_SHIFT], memory_order_acquire) &
+             (MEM_PAGE_CODE | MEM_PAGE_CLEAN));
 }
 
 /*

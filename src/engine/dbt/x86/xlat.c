@@ -65,6 +65,12 @@ void xlat_load_page(struct xlat *x, const uint8_t *bytes)
     memset(x->peeked, 0, sizeof(x->peeked));
 }
 
+void xlat_load_part(struct xlat *x, const uint8_t *bytes, unsigned off)
+{
+    memcpy(x->page + off, bytes + off, MIN((unsigned)GUEST_PAGE_SIZE - off, (unsigned)XLAT_PART));
+    memset(x->peeked, 0, sizeof(x->peeked));
+}
+
 static void decode_block(struct xlat *x, unsigned off)
 {
     while (x->n < XLAT_INSNS && off < GUEST_PAGE_SIZE) {
@@ -80,7 +86,7 @@ static void decode_block(struct xlat *x, unsigned off)
         xlat_depends(x, off, xi->in.len);
         off += xi->in.len;
         x->n++;
-        if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC))
+        if (ends_block(&xi->in) || (x->lockstep && xi->in.iclass == X86_I_JCC) || xlat_self_ends(x))
             return;
     }
 }
@@ -294,6 +300,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
     x->ended = false;
     x->lines = 0;
     xlat_depends(x, off, XLAT_LONGEST);
+    x->more = more;
     if (more)
         decode_straddler(x, off, more);
     else
@@ -302,6 +309,7 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
         xlat_liveness(x);
     xlat_plan_anchors(x);
     xlat_entry(x, off);
+    xlat_self_check(x, d, off);
     if (x->n)
         emit_block(x);
     else
@@ -310,6 +318,8 @@ void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_
     d->ninsns = (uint16_t)x->n;
     d->guest_bytes =
         x->n ? (uint16_t)(x->insns[x->n - 1].off + x->insns[x->n - 1].in.len - off) : 0;
+    if (x->now)
+        d->guest_bytes = x->checked;
     d->live_out = x->live_out & (uint8_t)~odd_flags(x);
     d->bytes = x->bytes;
     d->len = x->a.len;

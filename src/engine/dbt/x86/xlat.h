@@ -30,6 +30,8 @@ enum {
     XLAT_TAILS = 6 * XLAT_INSNS,
     XLAT_LONGEST = 15, /* bytes of an instruction */
     XLAT_PADDING = 64, /* bytes that may be read behind the page's end; never part of code */
+    XLAT_SELF = 48,    /* comparisons, and bytes that are enough for them */
+    XLAT_PART = 4 * XLAT_SELF,
 };
 
 #define HOT(field) MEM_GS(offsetof(struct dbt_hot, field))
@@ -58,7 +60,8 @@ enum xlat_tail_kind {
     TAIL_LINK,
     TAIL_CROSS,
     TAIL_ATTEND,
-    TAIL_STRING
+    TAIL_STRING,
+    TAIL_STALE
 };
 /* How tails end: xlat_tail.c. */
 enum xlat_end { END_SLOW, END_SLOW_TMP, END_LINK, END_ATTEND, END_CROSS, END_COUNT };
@@ -144,6 +147,12 @@ struct xlat {
     unsigned nanchors;
     struct xlat_loop loops[XLAT_LOOPS];
     unsigned nloops;
+    /* Blocks that check themselves (xlat_self.c): where the guest's bytes stand, NULL if the block
+     * is watched; those in the second page; how many are checked; and where checks jump from. */
+    const uint8_t *now, *more;
+    uint16_t checked;
+    unsigned nself;
+    uint32_t self_from[XLAT_SELF];
     unsigned naccesses; /* of the current instruction, checked so far */
     bool lockstep;      /* every block ends at its first branch and leaves through the miss stub */
     bool strict;        /* every flag counts as live everywhere */
@@ -154,12 +163,14 @@ struct xlat {
 
 /* Another page, or new contents, to translate from. */
 void xlat_load_page(struct xlat *x, const uint8_t *bytes);
+/* As much of it as a block at `off` that checks itself needs. */
+void xlat_load_part(struct xlat *x, const uint8_t *bytes, unsigned off);
 
 /*
  * Translate from `off` in x->page, noting in x->lines what was looked at. With `more` non-NULL the
  * first instruction straddles the page's end and goes on there; it is a block of its own. Fills all
  * of *d but the addresses and generations. Never fails: what cannot be translated is left to the
- * interpreter.
+ * interpreter. With x->now the block checks itself against the bytes there, and in `more`.
  */
 void xlat_block(struct xlat *x, struct code_draft *d, unsigned off, const uint8_t *more);
 
@@ -237,6 +248,13 @@ void xlat_enter_loop(struct xlat *x);
 /* The host operand of an access whose anchor is kept in a register. */
 struct asm_mem xlat_kept_operand(const struct xlat_anchor *an, struct asm_mem guest);
 uint32_t xlat_loop_back(struct xlat *x, const struct xlat_insn *to);
+
+/* xlat_self.c: does the block that checks itself end behind its last instruction? Emit the check.
+ */
+bool xlat_self_ends(const struct xlat *x);
+void xlat_self_check(struct xlat *x, struct code_draft *d, unsigned off);
+/* Its tail, up to the site. */
+void xlat_self_stale(struct xlat *x, uint32_t site);
 
 /* xlat_flow.c, xlat_stack.c */
 void xlat_entry(struct xlat *x, unsigned off);

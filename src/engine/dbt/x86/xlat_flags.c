@@ -65,7 +65,7 @@ static uint8_t flow_live(struct xlat *x, const struct xlat_peek *p, int64_t next
 uint8_t xlat_live_at(struct xlat *x, int64_t off, unsigned depth)
 {
     uint8_t open = LIVE_ALL, live = 0;
-    if (x->strict)
+    if (x->strict || x->now) /* what is not checked may change */
         return LIVE_ALL;
     for (unsigned i = 0; i < LOOK_AHEAD && open; i++) {
         if (off < 0 || off >= (int64_t)GUEST_PAGE_SIZE)

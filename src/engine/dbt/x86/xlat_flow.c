@@ -35,10 +35,10 @@ static bool linkable(const struct xlat *x, int64_t target)
 }
 
 /* The instruction of this block at `target`, already translated; or NULL. Plain code does not go
- * round by itself: the next round may have its anchors again. */
+ * round by itself: the next round may have its anchors again; nor does code that checks itself. */
 static const struct xlat_insn *emitted(const struct xlat *x, int64_t target)
 {
-    if (x->ctx & CTX_PLAIN)
+    if ((x->ctx & CTX_PLAIN) || x->now)
         return NULL;
     for (unsigned k = 0; k <= x->i; k++) {
         if (x->insns[k].off == target)

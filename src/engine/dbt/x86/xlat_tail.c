@@ -180,6 +180,9 @@ static void emit_tail(struct xlat *x, const struct xlat_tail *t)
     case TAIL_ATTEND:
         emit_target(x, t, END_ATTEND);
         break;
+    case TAIL_STALE:
+        xlat_self_stale(x, t->index);
+        break;
     }
 }
 

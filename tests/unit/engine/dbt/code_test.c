@@ -48,6 +48,27 @@ static struct code_block *add(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint
     return code_add(cc, &d);
 }
 
+/* A block that checks itself. */
+static struct code_block *add_checking(struct code_cache *cc, gpa_t gpa, const uint8_t *guest,
+                                       uint16_t n)
+{
+    static const uint8_t bytes[LEN] = {CODE_ENTRY_OPEN};
+    struct code_draft d = {.gpa = gpa,
+                           .gpa2 = CODE_NO_PAGE,
+                           .lines = 1,
+                           .bytes = bytes,
+                           .len = LEN,
+                           .guest = guest,
+                           .guest_bytes = n};
+    return code_add(cc, &d);
+}
+
+static struct code_block *find_at(struct code_cache *cc, gpa_t gpa, gpa_t gpa2, uint32_t ctx)
+{
+    const struct code_place at = {.gpa = gpa, .gpa2 = gpa2, .ctx = ctx};
+    return code_find(cc, &at);
+}
+
 static uint32_t word(const struct code_cache *cc, const struct code_block *b, uint32_t at)
 {
     uint32_t v;
@@ -61,11 +82,11 @@ static void find(void **state)
     struct code_block *a = add(cc, 0x1010, CODE_NO_PAGE, 1);
     struct code_block *b = add(cc, 0x1010, CODE_NO_PAGE, 2);
     struct code_block *c = add(cc, 0x1ffe, 0x5000, 1);
-    assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 1), a);
-    assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 2), b);
-    assert_ptr_equal(code_find(cc, 0x1ffe, 0x5000, 1), c);
-    assert_null(code_find(cc, 0x1ffe, 0x6000, 1)); /* mapped elsewhere now */
-    assert_null(code_find(cc, 0x1011, CODE_NO_PAGE, 1));
+    assert_ptr_equal(find_at(cc, 0x1010, CODE_NO_PAGE, 1), a);
+    assert_ptr_equal(find_at(cc, 0x1010, CODE_NO_PAGE, 2), b);
+    assert_ptr_equal(find_at(cc, 0x1ffe, 0x5000, 1), c);
+    assert_null(find_at(cc, 0x1ffe, 0x6000, 1)); /* mapped elsewhere now */
+    assert_null(find_at(cc, 0x1011, CODE_NO_PAGE, 1));
     assert_int_equal(code_entry(cc, a) % 8, 0); /* it gets closed by one store */
     assert_int_equal(word(cc, a, SITE_AT), 0);
     assert_int_equal(word(cc, b, SITE_AT), 1);
@@ -147,13 +168,79 @@ static void written_page(void **state)
     assert_true(code_page_written(cc, 0x5000, MEM_ALL));
     assert_true(two->dead && other->dead && closed(cc, two) && closed(cc, other));
     assert_false(a->dead || far->dead || closed(cc, a));
-    assert_null(code_find(cc, 0x1ffe, 0x5000, 1));
-    assert_ptr_equal(code_find(cc, 0x1010, CODE_NO_PAGE, 1), a);
+    assert_null(find_at(cc, 0x1ffe, 0x5000, 1));
+    assert_ptr_equal(find_at(cc, 0x1010, CODE_NO_PAGE, 1), a);
     assert_false(code_page_written(cc, 0x5000, MEM_ALL)); /* nothing there any more */
     assert_true(code_page_written(cc, 0x1000, MEM_ALL));
     assert_int_equal(cc->stats.invalidated, 3);
     struct code_block *again = add(cc, 0x1ffe, 0x5000, 1);
-    assert_ptr_equal(code_find(cc, 0x1ffe, 0x5000, 1), again);
+    assert_ptr_equal(find_at(cc, 0x1ffe, 0x5000, 1), again);
+}
+
+static struct code_block *find_now(struct code_cache *cc, gpa_t gpa, const uint8_t *now)
+{
+    const struct code_place at = {.gpa = gpa, .gpa2 = CODE_NO_PAGE, .bytes = now};
+    return code_find(cc, &at);
+}
+
+/* Blocks that check themselves are found by what they were made from. */
+static void versions(void **state)
+{
+    struct code_cache *cc = *state;
+    uint8_t now[] = {0xb8, 0, 0, 0, 0, 0xc3};
+    struct code_block *made[20];
+    for (unsigned i = 0; i < 20; i++) {
+        now[1] = (uint8_t)i;
+        assert_null(find_now(cc, 0x1010, now));
+        made[i] = add_checking(cc, 0x1010, now, sizeof(now));
+        assert_ptr_equal(find_now(cc, 0x1010, now), made[i]);
+        assert_null(find_now(cc, 0x1020, now));
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        now[1] = (uint8_t)i;
+        assert_true(find_now(cc, 0x1010, now) == (i < 4 ? NULL : made[i])); /* the oldest go */
+        assert_int_equal(closed(cc, made[i]), i < 4);
+    }
+    assert_int_equal(cc->stats.invalidated, 0);
+    assert_true(code_page_written(cc, 0x1000, MEM_ALL));
+    assert_int_equal(cc->stats.invalidated, 16);
+    assert_null(find_now(cc, 0x1010, now));
+}
+
+/* The bytes of one that reaches into a second page. */
+static void version_in_two_pages(void **state)
+{
+    struct code_cache *cc = *state;
+    static const uint8_t first[] = {0xb8, 1}, second[] = {2, 3, 4}, other[] = {2, 3, 5};
+    static const uint8_t bytes[LEN] = {CODE_ENTRY_OPEN}, guest[] = {0xb8, 1, 2, 3, 4};
+    struct code_draft d = {.gpa = 0x1ffe,
+                           .gpa2 = 0x7000,
+                           .bytes = bytes,
+                           .len = LEN,
+                           .guest = guest,
+                           .guest_bytes = sizeof(guest)};
+    struct code_block *b = code_add(cc, &d);
+    struct code_place at = {.gpa = 0x1ffe, .gpa2 = 0x7000, .bytes = first, .more = second};
+    assert_ptr_equal(code_find(cc, &at), b);
+    at.more = other;
+    assert_null(code_find(cc, &at));
+}
+
+/* Who links to a version that is stale again and again had better ask. */
+static void links_to_stale(void **state)
+{
+    struct code_cache *cc = *state;
+    static const uint8_t now[] = {0xc3};
+    struct code_block *from = add(cc, 0x1000, CODE_NO_PAGE, 0);
+    struct code_block *to = add_checking(cc, 0x1080, now, 1);
+    code_link_to(cc, 0, to);
+    for (unsigned i = 0; i < 3; i++) {
+        code_went_stale(cc, 1);
+        assert_int_equal(leads_to(cc, from), code_body(cc, to));
+    }
+    code_went_stale(cc, 1);
+    assert_int_equal(leads_to(cc, from), code_entry(cc, from) + LINK_AT - 2);
+    assert_false(to->dead);
 }
 
 static void full_and_flushed(void **state)
@@ -167,7 +254,7 @@ static void full_and_flushed(void **state)
     assert_true(gpa > 0x1000 + (CACHE / 2 / LEN) * 64);
     code_flush(cc);
     assert_int_equal(cc->epoch, epoch + 1);
-    assert_null(code_find(cc, 0x1000, CODE_NO_PAGE, 0));
+    assert_null(find_at(cc, 0x1000, CODE_NO_PAGE, 0));
     assert_false(code_page_written(cc, 0x1000, MEM_ALL));
     struct code_block *b = add(cc, 0x1000, CODE_NO_PAGE, 0);
     assert_non_null(b);
@@ -182,6 +269,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(link, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_to_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(written_page, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(versions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(version_in_two_pages, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_to_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_and_flushed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
