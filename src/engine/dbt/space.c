@@ -9,7 +9,7 @@
 
 #include "engine/dbt/bmi.h"
 
-#define LOG_BYTES (2 * SPACE_LOG * sizeof(uint32_t))
+#define LOG_BYTES ((2 * SPACE_LOG + SPACE_WRITERS) * sizeof(uint32_t))
 
 int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
 {
@@ -33,6 +33,7 @@ int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, str
         return error_set(err, ENOMEM, "no memory for the translator's page tables");
     }
     s->local = s->log + SPACE_LOG;
+    s->writers = s->local + SPACE_LOG;
     s->njumps = UINT32_MAX;
     return 0;
 }
@@ -51,6 +52,17 @@ static struct space_entry *table_of(const struct space *s)
     return (struct space_entry *)(s->base + SPACE_TABLE);
 }
 
+static uint32_t *writer_of(const struct space *s, uintptr_t host)
+{
+    return &s->writers[host >> GUEST_PAGE_SHIFT & (SPACE_WRITERS - 1)];
+}
+
+static void note_writer(struct space *s, uintptr_t host, uint32_t index)
+{
+    uint32_t *w = writer_of(s, host);
+    *w = *w == 0 || *w == index + 1 ? index + 1 : SPACE_SEVERAL;
+}
+
 void space_fill(struct space *s, gva_t va, struct space_entry e, bool local)
 {
     struct space_entry *slot = space_entry(s, va);
@@ -64,6 +76,8 @@ void space_fill(struct space *s, gva_t va, struct space_entry e, bool local)
     if (local && (empty || slot->read != e.read))
         s->local[s->nlocal++] = index;
     *slot = e;
+    if (e.write)
+        note_writer(s, (va & GUEST_PAGE_MASK) + e.write, index);
 }
 
 /* The log keeps the index: it may stand there twice then, which does no harm. */
@@ -79,16 +93,22 @@ static gva_t index_va(uint32_t index)
     return (gva_t)index << GUEST_PAGE_SHIFT;
 }
 
+/* The index lacks the address's upper bits, and so does the comparison. */
+static void drop_write_of(struct space *s, uint32_t index, uintptr_t host)
+{
+    const uint64_t mask = (UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT)) - 1;
+    struct space_entry *e = &table_of(s)[index];
+    if (e->write && ((index_va(index) + e->write - host) & mask) == 0)
+        e->write = 0;
+}
+
 void space_drop_write(struct space *s, uintptr_t host)
 {
-    struct space_entry *table = table_of(s);
-    const uint64_t mask = (UINT64_C(1) << (SPACE_INDEX_BITS + GUEST_PAGE_SHIFT)) - 1;
-    for (uint32_t i = 0; i < s->nlog; i++) {
-        struct space_entry *e = &table[s->log[i]];
-        /* The index lacks the address's upper bits, and so does the comparison. */
-        if (e->write && ((index_va(s->log[i]) + e->write - host) & mask) == 0)
-            e->write = 0;
-    }
+    uint32_t writer = *writer_of(s, host);
+    if (writer && writer != SPACE_SEVERAL)
+        drop_write_of(s, writer - 1, host);
+    for (uint32_t i = 0; writer == SPACE_SEVERAL && i < s->nlog; i++)
+        drop_write_of(s, s->log[i], host);
 }
 
 void space_clear(struct space *s)
@@ -96,6 +116,8 @@ void space_clear(struct space *s)
     struct space_entry *table = table_of(s);
     for (uint32_t i = 0; i < s->nlog; i++)
         table[s->log[i]] = (struct space_entry){0, 0};
+    if (s->nlog)
+        madvise(s->writers, SPACE_WRITERS * sizeof(s->writers[0]), MADV_DONTNEED);
     s->nlog = s->nlocal = 0;
 }
 

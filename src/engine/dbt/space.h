@@ -13,6 +13,7 @@
  *    and the host's fault sends the access to the slow path.
  * 4. Every entry that is not zero is in the log, so clearing a space costs what was filled.
  * 5. A write entry exists only for pages without MEM_PAGE_CODE and MEM_PAGE_CLEAN.
+ *    Which entries those are for a host page is known by `writers`, if it is one; else by the log.
  * 6. A jump-table slot names a block's entry and the negated guest address it stands for; a block's
  *    prologue checks the latter, without touching the flags: the block may be the wrong one. Empty
  *    slots lead to the miss stub.
@@ -33,6 +34,7 @@ enum {
     SPACE_JUMP_LOG = 1 << 12,
     SPACE_LOG = 1 << 18,
     SPACE_JUMP_PAGES = 1 << 15,
+    SPACE_WRITERS = 1 << 18,
     SPACE_JUMP_TABLE = 0x1000, /* offsets from the GS base */
     SPACE_TABLE = 0x200000,
     SPACE_INDEX_BITS = 31,
@@ -109,10 +111,12 @@ struct space {
     uint32_t njumps;                            /* entries of the following; more: all slots */
     uint16_t jump_log[SPACE_JUMP_LOG];          /* slots that do not lead to the miss stub */
     uint32_t nlog, nlocal;
-    uint32_t *log;   /* SPACE_LOG indexes of entries that are not zero ... */
-    uint32_t *local; /* ... and, from the same array, of those that one address space has */
+    uint32_t *writers; /* by host page, hashed: index + 1 of its write entry, 0: none, or several */
+    uint32_t *log;     /* SPACE_LOG indexes of entries that are not zero ... */
+    uint32_t *local;   /* ... and, from the same array, of those that one address space has */
 };
-#define SPACE_UNUSED UINT64_MAX
+#define SPACE_UNUSED  UINT64_MAX
+#define SPACE_SEVERAL UINT32_MAX /* in writers[] */
 
 /* Where jumps lead that no block's entry is known for, and slot 0. */
 struct space_stubs {

@@ -92,6 +92,28 @@ static void writes_to_a_host_page(void **state)
     is(s, 0x6000, host + 0x1000 - 0x6000, host + 0x1000 - 0x6000);
 }
 
+/* One address, another one instead, both; forgotten and filled again. */
+static void writers_come_and_go(void **state)
+{
+    struct space *s = *state;
+    const uintptr_t host = 0x7f0000123000;
+    fill(s, 0x5000, host - 0x5000, host - 0x5000, false);
+    space_drop_write(s, host);
+    is(s, 0x5000, host - 0x5000, 0);
+    space_drop_page(s, 0x5000);
+    fill(s, 0x9000, host - 0x9000, host - 0x9000, false);
+    fill(s, 0x5000, host - 0x5000, host - 0x5000, false);
+    space_drop_write(s, host);
+    is(s, 0x5000, host - 0x5000, 0);
+    is(s, 0x9000, host - 0x9000, 0);
+    space_clear(s);
+    fill(s, 0x9000, host - 0x9000, host - 0x9000, true);
+    space_drop_write(s, host + ((uintptr_t)SPACE_WRITERS << 12)); /* the same slot */
+    is(s, 0x9000, host - 0x9000, host - 0x9000);
+    space_drop_write(s, host);
+    is(s, 0x9000, host - 0x9000, 0);
+}
+
 /* The log has an end: then all is forgotten rather than something unlogged. */
 static void full_log(void **state)
 {
@@ -214,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(aliases, set_up, tear_down),
         cmocka_unit_test_setup_teardown(local_alias_of_a_global_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writes_to_a_host_page, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(writers_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_that_comes_and_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(jumps, set_up, tear_down),
