@@ -47,8 +47,8 @@ static int make_vm(struct vm *vm, struct dbt_vm *dv, struct error *err)
     r = stubs_make(&dv->stubs, &dv->code.mem, dbt_handle, err);
     if (r < 0)
         return r;
-    dv->jump_stubs = (struct space_stubs){dv->stubs.miss, dv->stubs.attend};
-    code_seal(&dv->code, dv->stubs.miss);
+    dv->jump_stubs = (struct space_stubs){dv->stubs.jump_miss, dv->stubs.jump_attend};
+    code_seal(&dv->code, dv->stubs.jump_miss);
     for (unsigned i = 0; r == 0 && i < vm->mem.nslots; i++) {
         const struct mem_slot *s = &vm->mem.slots[i];
         r = space_reserve_aliases(&dv->aliases[i], (uintptr_t)s->host, s->len, err);

@@ -11,6 +11,9 @@
 
 #define LOG_BYTES ((2 * SPACE_LOG + SPACE_WRITERS) * sizeof(uint32_t))
 
+/* An address that is not canonical: should the guest's stack pointer be there, accesses fault. */
+#define NO_STACK (UINT64_C(1) << 62)
+
 int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
 {
     *s = (struct space){.key = SPACE_UNUSED, .stubs = stubs};
@@ -35,6 +38,7 @@ int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, str
     s->local = s->log + SPACE_LOG;
     s->writers = s->local + SPACE_LOG;
     s->njumps = UINT32_MAX;
+    *space_stack(s) = (struct space_stack){NO_STACK, 0};
     return 0;
 }
 
@@ -63,6 +67,11 @@ static void note_writer(struct space *s, uintptr_t host, uint32_t index)
     *w = *w == 0 || *w == index + 1 ? index + 1 : SPACE_SEVERAL;
 }
 
+static void forget_stack(struct space *s)
+{
+    *space_stack(s) = (struct space_stack){NO_STACK, 0};
+}
+
 void space_fill(struct space *s, gva_t va, struct space_entry e, bool local)
 {
     struct space_entry *slot = space_entry(s, va);
@@ -75,6 +84,8 @@ void space_fill(struct space *s, gva_t va, struct space_entry e, bool local)
     /* Another page may have stood here: perhaps a global one, which is not in this log. */
     if (local && (empty || slot->read != e.read))
         s->local[s->nlocal++] = index;
+    if (!empty)
+        forget_stack(s);
     *slot = e;
     if (e.write)
         note_writer(s, (va & GUEST_PAGE_MASK) + e.write, index);
@@ -86,6 +97,7 @@ void space_drop_page(struct space *s, gva_t va)
     struct space_entry *e = space_entry(s, va);
     if (e->read || e->write)
         *e = (struct space_entry){0, 0};
+    forget_stack(s);
 }
 
 static gva_t index_va(uint32_t index)
@@ -109,6 +121,7 @@ void space_drop_write(struct space *s, uintptr_t host)
         drop_write_of(s, writer - 1, host);
     for (uint32_t i = 0; writer == SPACE_SEVERAL && i < s->nlog; i++)
         drop_write_of(s, s->log[i], host);
+    forget_stack(s);
 }
 
 void space_clear(struct space *s)
@@ -119,6 +132,7 @@ void space_clear(struct space *s)
     if (s->nlog)
         madvise(s->writers, SPACE_WRITERS * sizeof(s->writers[0]), MADV_DONTNEED);
     s->nlog = s->nlocal = 0;
+    forget_stack(s);
 }
 
 void space_clear_local(struct space *s)
@@ -127,6 +141,7 @@ void space_clear_local(struct space *s)
     for (uint32_t i = 0; i < s->nlocal; i++)
         table[s->local[i]] = (struct space_entry){0, 0};
     s->nlocal = 0;
+    forget_stack(s);
 }
 
 static unsigned jump_slot(gva_t va)

@@ -36,6 +36,7 @@ enum {
     SPACE_JUMP_PAGES = 1 << 15,
     SPACE_WRITERS = 1 << 18,
     SPACE_JUMP_TABLE = 0x1000, /* offsets from the GS base */
+    SPACE_STACK = 0x110000,
     SPACE_TABLE = 0x200000,
     SPACE_INDEX_BITS = 31,
 };
@@ -43,6 +44,14 @@ enum {
 struct space_jump {
     uint64_t code; /* entry of a block, or a stub */
     uint64_t key;  /* minus the guest address it stands for */
+};
+/*
+ * The page that the stack pointer was found in last, and what to add there, for loads and stores:
+ * code that uses the stack compares instead of looking up. Forgotten when any entry goes.
+ */
+struct space_stack {
+    uint64_t page; /* guest address */
+    uint64_t add;
 };
 /*
  * Where a guest address's slot is in the jump table: the low bits of its CRC32 where the mask has
@@ -133,6 +142,11 @@ static inline struct space_entry *space_entry(const struct space *s, gva_t va)
 {
     uint64_t index = (va >> GUEST_PAGE_SHIFT) & ((UINT64_C(1) << SPACE_INDEX_BITS) - 1);
     return (struct space_entry *)(s->base + SPACE_TABLE) + index;
+}
+
+static inline struct space_stack *space_stack(const struct space *s)
+{
+    return (struct space_stack *)(s->base + SPACE_STACK);
 }
 
 /* Set both halves of an entry; 0 is "slow path". `local`: forgotten by space_clear_local(). */

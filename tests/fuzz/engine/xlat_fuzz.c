@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { HEAD = 4, LONGEST = 15, MOV_R11_LEN = 6 };
+enum { HEAD = 4, LONGEST = 15, MOV_R11_LEN = 6, LOAD_FLAGS_LEN = 29 };
 enum { OPT_LOCKSTEP = 1, OPT_STRICT = 2, OPT_STRADDLES = 4 };
 
 /* What is known of one translation. */
@@ -48,12 +48,18 @@ static bool jumps_through(const struct x86_insn *in, size_t hot_field)
            in->index == X86_REG_NONE && in->disp == (int64_t)hot_field;
 }
 
-/* `mov r11d, number; jmp slow`: the number is one that the cache will write. */
+/* Does `mov r11d, number` end at `at`, with a number that the cache will write? */
+static bool site_before(const struct made *m, uint32_t at)
+{
+    return m->start[at - MOV_R11_LEN] && has(m->x->site_fix, m->x->nsites, at - 4);
+}
+
+/* What jumps to a stub knows its number; flags may be loaded in between. */
 static void stub_knows_its_number(const struct made *m, const struct x86_insn *in, uint32_t at)
 {
     uint32_t field = at - 4;
     if (jumps_through(in, offsetof(struct dbt_hot, slow)))
-        must(m->start[at - MOV_R11_LEN] && has(m->x->site_fix, m->x->nsites, field));
+        must(site_before(m, at) || site_before(m, at - LOAD_FLAGS_LEN));
     if (jumps_through(in, offsetof(struct dbt_hot, link)))
         must(m->start[at - MOV_R11_LEN] && has(m->x->link_fix, m->x->nlinks, field));
 }

@@ -256,13 +256,28 @@ static uint32_t emit_miss(struct asm_buf *a, uint32_t call)
     return at;
 }
 
+/* Where a jump by the table comes to with rcx in r15. */
+static uint32_t emit_jumped(struct asm_buf *a, uint32_t to)
+{
+    uint32_t at = a->len;
+    asm_mov(a, H_RCX, H_R15);
+    asm_jmp_to(a, to);
+    return at;
+}
+
+void asm_jump_table(struct asm_buf *a)
+{
+    asm_mov(a, H_R15, H_RCX);
+    asm_mov_imm32(a, H_RCX, 0);
+    asm_crc32(a, H_RCX, H_R11);
+    asm_pdep_gs(a, H_RCX, H_RCX, offsetof(struct dbt_hot, jump_mask));
+    asm_jmp_mem(a, JUMP(H_RCX, code));
+}
+
 static uint32_t emit_go(struct asm_buf *a)
 {
     uint32_t at = a->len;
-    asm_mov_imm32(a, H_R15, 0);
-    asm_crc32(a, H_R15, H_R11);
-    asm_pdep_gs(a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
-    asm_jmp_mem(a, JUMP(H_R15, code));
+    asm_jump_table(a);
     return at;
 }
 
@@ -276,6 +291,7 @@ int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, stru
     uint32_t miss = emit_miss(&a, 0), attend = emit_reason(&a, STUB_ATTEND, 0);
     uint32_t syscall = stub_syscall(&a), sysret = stub_sysret(&a), iret = stub_iret(&a);
     uint32_t go = emit_go(&a);
+    uint32_t jump_miss = emit_jumped(&a, miss), jump_attend = emit_jumped(&a, attend);
     const uint8_t *code = a.full ? NULL : execmem_add(mem, bytes, a.len, 64);
     if (!code)
         return error_set(err, ENOMEM, "there is no room for the translator's own code");
@@ -284,6 +300,8 @@ int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, stru
     s->link = (uintptr_t)code + link;
     s->miss = (uintptr_t)code + miss;
     s->attend = (uintptr_t)code + attend;
+    s->jump_miss = (uintptr_t)code + jump_miss;
+    s->jump_attend = (uintptr_t)code + jump_attend;
     s->syscall = (uintptr_t)code + syscall;
     s->sysret = (uintptr_t)code + sysret;
     s->iret = (uintptr_t)code + iret;

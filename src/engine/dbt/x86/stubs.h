@@ -27,15 +27,19 @@ typedef const void *stub_handler(struct x86_cpu *c, enum stub_reason why, uint64
 struct stubs {
     void (*enter)(struct x86_cpu *c, const void *code); /* the GS base is the space's */
     uint64_t slow, link, miss, attend;
-    uint64_t syscall, sysret, iret; /* stubs_ring.c */
-    uint64_t go;                    /* on at r11, by the jump table */
+    uint64_t jump_miss, jump_attend; /* for the jump table: asm_jump_table() */
+    uint64_t syscall, sysret, iret;  /* stubs_ring.c */
+    uint64_t go;                     /* on at r11, by the jump table */
 };
 
 int stubs_make(struct stubs *s, struct execmem *mem, stub_handler *handler, struct error *err)
     must_check;
 
-/* stubs_ring.c: emit, and return where. */
+/* To r11 by the jump table: keeps everything, but arrives with the slot in rcx and rcx in r15. */
 struct asm_buf;
+void asm_jump_table(struct asm_buf *a);
+
+/* stubs_ring.c: emit, and return where. */
 uint32_t stub_syscall(struct asm_buf *a);
 uint32_t stub_sysret(struct asm_buf *a);
 uint32_t stub_iret(struct asm_buf *a);

@@ -34,7 +34,8 @@ enum {
     XLAT_PART = 4 * XLAT_SELF,
 };
 
-#define HOT(field) MEM_GS(offsetof(struct dbt_hot, field))
+#define STACK(field) MEM_GS(SPACE_STACK + offsetof(struct space_stack, field))
+#define HOT(field)   MEM_GS(offsetof(struct dbt_hot, field))
 
 /* A field of the jump table's slot whose place PDEP left in the register. */
 #define JUMP(reg, field)                                                                           \
@@ -57,6 +58,7 @@ enum xlat_tail_kind {
     TAIL_SLOW,
     TAIL_MISALIGNED,
     TAIL_KEPT,
+    TAIL_STACK,
     TAIL_LINK,
     TAIL_CROSS,
     TAIL_ATTEND,
@@ -77,6 +79,8 @@ struct xlat_tail {
     struct asm_mem guest;
     uint8_t size;
     bool in_r15; /* the guest address must be in r15 when going back */
+    int32_t low; /* stack: of size bytes, `len` */
+    uint32_t len;
     /* Kept: */
     uint8_t rcx; /* the register that holds the guest's */
     bool write;
@@ -108,6 +112,7 @@ struct xlat_anchor {
     bool write;
     int32_t low;  /* the range starts at base + low, with the base as it is at `at` */
     uint32_t len; /* bytes */
+    bool stack;   /* rsp's: the space's stack page, while the range lies there */
     /* Made at a loop's top, for all its rounds: */
     bool loop;
     uint8_t index, scale;   /* the range starts at base + index << scale + low */
@@ -199,7 +204,8 @@ struct asm_mem xlat_offset(struct xlat *x, const struct x86_insn *in);
 void xlat_address(struct xlat *x, const struct x86_insn *in, struct xlat_mem *m);
 /*
  * Check the access and set m->host, which uses r15 and perhaps r11. `aligned`: only aligned ones
- * may pass. With `data`, r11 is free for the caller afterwards.
+ * may pass. With `data`, r11 is free for the caller afterwards; without, and not anchored, r15 is
+ * what to add to the guest address.
  */
 struct xlat_want {
     uint8_t size;

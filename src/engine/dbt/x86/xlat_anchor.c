@@ -242,12 +242,15 @@ static void commit(struct xlat *x, struct plan *p)
     unsigned user = (unsigned)__builtin_ctzll(all);
     int64_t before = 0;
     unsigned at = best_place(x, p, user);
-    if (p->count < WORTH && !(x->insns[user].live && !x->insns[at].live))
+    if (p->count < WORTH && (p->base != H_RSP || x->insns[at].live) &&
+        !(x->insns[user].live && !x->insns[at].live))
         return;
     /* The range is relative to the base at `first`: make it so at the anchor's place. */
     for (unsigned k = p->first; p->base == H_RSP && k < at; k++)
         before += p->facts[k].move;
     unsigned n = x->nanchors++;
+    /* There is one stack page: not for a second range that starts before the first is done with. */
+    bool busy = n && x->anchors[n - 1].stack && x->anchors[n - 1].last >= at;
     x->anchors[n] = (struct xlat_anchor){
         .base = (uint8_t)p->base,
         .at = (uint8_t)at,
@@ -255,6 +258,7 @@ static void commit(struct xlat *x, struct plan *p)
         .write = p->write,
         .low = (int32_t)(p->low - before),
         .len = (uint32_t)(p->high - p->low),
+        .stack = p->base == H_RSP && !busy,
     };
     for (unsigned k = 0; k < x->n; k++) {
         for (unsigned which = 0; which < 2; which++) {
@@ -338,9 +342,32 @@ void xlat_plan_anchors(struct xlat *x)
         plan_base(x, facts, (unsigned)__builtin_ctz(bases));
 }
 
+/* Is the range in the page that the stack was in last? The tail finds out which one it is in. */
+static void find_stack(struct xlat *x, const struct xlat_anchor *an)
+{
+    struct asm_buf *a = &x->a;
+    enum xlat_flags flags = xlat_cur(x)->live ? FLAGS_IN_TMP : FLAGS_DEAD;
+    xlat_keep_flags(x, flags);
+    asm_lea(a, H_R15, MEM_BASE(H_RSP, an->low));
+    asm_op_mem(a, true, 0x2b, H_R15, STACK(page)); /* sub */
+    asm_op_reg(a, true, 0x81, 7, H_R15);           /* cmp r15, imm32 */
+    asm_32(a, (uint32_t)GUEST_PAGE_SIZE - an->len);
+    struct xlat_tail *t = xlat_new_tail(x, TAIL_STACK, asm_jcc(a, CC_A));
+    t->index = xlat_new_link(x, xlat_cur(x)->off, x->ctx | CTX_PLAIN);
+    t->flags = flags;
+    t->low = an->low;
+    t->len = an->len;
+    t->back = a->len;
+    xlat_load_flags(a, flags);
+}
+
 static void make_anchor(struct xlat *x, unsigned n)
 {
     const struct xlat_anchor *an = &x->anchors[n];
+    if (an->stack) {
+        find_stack(x, an);
+        return;
+    }
     enum xlat_flags flags = xlat_cur(x)->live ? FLAGS_IN_TMP : FLAGS_DEAD;
     xlat_keep_flags(x, flags);
     struct xlat_tail *t = xlat_find_page(x, MEM_BASE(an->base, an->low), an->len, an->write);

@@ -2,13 +2,15 @@
  * Control flow. Inside the page blocks are linked directly, since wherever the page is mapped they
  * are mapped together; everything else goes through the space's jump table:
  *     r11 = guest address
- *     mov   r15d, 0
- *     crc32 r15, r11
- *     pdep  r15, r15, gs:[jump_mask]
- *     jmp   gs:[r15 + jump_table]
+ *     mov   r15, rcx
+ *     mov   ecx, 0
+ *     crc32 rcx, r11
+ *     pdep  rcx, rcx, gs:[jump_mask]
+ *     jmp   gs:[rcx + jump_table]
  * and the entry found there checks that it is the right one. Backward jumps in the page poll for
  * attention, and a jump mask of 0 makes all others attend, so every loop can be stopped.
  */
+#include "engine/dbt/x86/stubs.h"
 #include "engine/dbt/x86/xlat.h"
 
 uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx)
@@ -53,10 +55,7 @@ void xlat_jump_r11(struct xlat *x)
         asm_jmp_mem(&x->a, HOT(miss));
         return;
     }
-    asm_mov_imm32(&x->a, H_R15, 0);
-    asm_crc32(&x->a, H_R15, H_R11);
-    asm_pdep_gs(&x->a, H_R15, H_R15, offsetof(struct dbt_hot, jump_mask));
-    asm_jmp_mem(&x->a, JUMP(H_R15, code));
+    asm_jump_table(&x->a);
 }
 
 static void attend_tail(struct xlat *x, uint32_t from, int64_t target)
@@ -249,14 +248,14 @@ void xlat_ret(struct xlat *x)
 }
 
 /*
- * Entered with r11 = guest address, r15 = slot; perhaps by a jump to another address that shares
- * the slot, so the flags must survive. The first 5 bytes may be overwritten by a jump at any time.
+ * Entered with r11 = guest address, rcx = slot, r15 = the guest's rcx; perhaps by a jump to another
+ * address that shares the slot, so the flags must survive. The first 5 bytes may be overwritten by
+ * a jump at any time.
  */
 void xlat_entry(struct xlat *x, unsigned off)
 {
     struct asm_buf *a = &x->a;
-    asm_put(a, 0x441f0f, 5);                 /* nop [rax + rax] */
-    asm_op_reg(a, true, 0x87, H_RCX, H_R15); /* xchg */
+    asm_put(a, 0x441f0f, 5); /* nop [rax + rax] */
     asm_load(a, H_RCX, JUMP(H_RCX, key));
     asm_lea(a, H_RCX, MEM_INDEXED(H_RCX, H_R11, 0));
     uint32_t right = asm_jrcxz(a);

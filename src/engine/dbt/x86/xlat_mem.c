@@ -167,7 +167,7 @@ static bool anchored(struct xlat *x, struct xlat_mem *m)
         m->host = xlat_kept_operand(&x->anchors[anchor - 1], m->guest);
         return true;
     }
-    asm_load(&x->a, H_R15, HOT(anchor[anchor - 1]));
+    asm_load(&x->a, H_R15, x->anchors[anchor - 1].stack ? STACK(add) : HOT(anchor[anchor - 1]));
     if (m->guest.index == ASM_NONE) {
         m->host = host_operand(m);
         return true;
@@ -199,11 +199,6 @@ static void look_up(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
     asm_op_reg(a, true, 0x85, H_R15, H_R15);
     slow.from = asm_jcc(a, CC_E);
     x->tails[x->ntails++] = slow;
-    m->host = host_operand(m);
-    if (want.data && m->r11) {
-        asm_lea(a, H_R15, m->host);
-        m->host = MEM_BASE(H_R15, 0);
-    }
 }
 
 /* A jump to the kept tail, reached with rcx other than 0; jrcxz goes on behind it. */
@@ -253,19 +248,13 @@ static void look_up_keeping(struct xlat *x, struct xlat_mem *m, struct xlat_want
         asm_here8(a, good);
     }
     if (m->r11) {
-        asm_lea(a, H_R11, MEM_INDEXED(H_R11, H_RCX, 0));
-        asm_mov(a, H_RCX, H_R15);
+        asm_op_reg(a, true, 0x87, H_RCX, H_R15); /* xchg */
     } else {
         asm_mov(a, H_R15, H_RCX);
         asm_mov(a, H_RCX, H_R11);
     }
     t.back = want.aligned || want.size == 1 ? 0 : a->len;
     x->tails[x->ntails++] = t;
-    m->host = m->r11 ? MEM_BASE(H_R11, 0) : host_operand(m);
-    if (m->r11 && want.data) {
-        asm_mov(a, H_R15, H_R11);
-        m->host = MEM_BASE(H_R15, 0);
-    }
 }
 
 void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
@@ -276,6 +265,11 @@ void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
         look_up_keeping(x, m, want);
     else
         look_up(x, m, want);
+    m->host = host_operand(m);
+    if (want.data && m->r11) {
+        asm_lea(&x->a, H_R15, m->host);
+        m->host = MEM_BASE(H_R15, 0);
+    }
 }
 
 void xlat_access_here(struct xlat *x)

@@ -115,8 +115,6 @@ static void emit_kept(struct xlat *x, const struct xlat_tail *t)
     asm_op_reg(a, true, 0x85, H_R15, H_R15);
     uint32_t none = asm_jcc8(a, CC_E);
     xlat_load_flags(a, FLAGS_IN_TMP);
-    if (t->rcx == H_R15)
-        asm_lea(a, H_R11, MEM_INDEXED(H_R11, H_R15, 0));
     asm_jmp_to(a, t->back);
     asm_here8(a, crosses);
     asm_here8(a, none);
@@ -139,6 +137,32 @@ static void emit_plain(struct xlat *x, const struct xlat_tail *t)
     x->links[t->index].patch = at;
     asm_here(&x->a, at);
     emit_link(x, t->index);
+}
+
+/* The page of the stack pointer's range, for loads and stores, becomes the stack page. */
+static void emit_stack(struct xlat *x, const struct xlat_tail *t)
+{
+    struct asm_buf *a = &x->a;
+    asm_lea(a, H_R15, MEM_BASE(H_RSP, t->low));
+    asm_op_reg(a, false, 0x89, H_R15, H_R11); /* mov r11d, r15d */
+    asm_op_reg(a, false, 0x81, 4, H_R11);     /* and r11d, imm32 */
+    asm_32(a, GUEST_PAGE_SIZE - 1);
+    asm_op_reg(a, false, 0x81, 7, H_R11); /* cmp r11d, imm32 */
+    asm_32(a, (uint32_t)GUEST_PAGE_SIZE - t->len);
+    uint32_t crosses = asm_jcc8(a, CC_A);
+    asm_rorx(a, H_R11, H_R15, GUEST_PAGE_SHIFT);
+    asm_lea32(a, H_R11, MEM_INDEXED(H_R11, H_R11, 0));
+    asm_load(a, H_R11, xlat_table_entry(H_R11, true));
+    asm_op_reg(a, true, 0x85, H_R11, H_R11);
+    uint32_t none = asm_jcc8(a, CC_E);
+    asm_store(a, STACK(add), H_R11);
+    asm_op_reg(a, true, 0x81, 4, H_R15); /* and r15, imm32 */
+    asm_32(a, ~(uint32_t)(GUEST_PAGE_SIZE - 1));
+    asm_store(a, STACK(page), H_R15);
+    asm_jmp_to(a, t->back);
+    asm_here8(a, crosses);
+    asm_here8(a, none);
+    emit_plain(x, t);
 }
 
 static void emit_target(struct xlat *x, const struct xlat_tail *t, enum xlat_end end)
@@ -165,6 +189,9 @@ static void emit_tail(struct xlat *x, const struct xlat_tail *t)
         break;
     case TAIL_MISALIGNED:
         emit_misaligned(x, t);
+        break;
+    case TAIL_STACK:
+        emit_stack(x, t);
         break;
     case TAIL_KEPT:
         emit_kept(x, t);
