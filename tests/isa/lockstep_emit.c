@@ -283,6 +283,8 @@ void emit_program(struct emitter *e, uint64_t va, uint64_t writable)
             emit_loop(e);
         else if (rng_one_in(e->r, 24))
             emit_bytes(e, "\xe6\x80", 2); /* out: counts towards the end */
+        else if (rng_one_in(e->r, 40))
+            emit_bytes(e, "\x0f\x05", 2); /* syscall */
         else
             plain(e, va);
     }

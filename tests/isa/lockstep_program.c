@@ -261,7 +261,16 @@ static void registers(struct making *k)
     }
 }
 
-/* An IRET frame for somewhere in the code. */
+static void sysret(struct making *k, uint64_t rip, uint64_t flags)
+{
+    struct emitter *e = &k->e;
+    emit_mov(e, RCX, rng_one_in(&k->r, 16) ? rip | UINT64_C(1) << 50 : rip);
+    emit_mov(e, R11, flags);
+    emit_mov(e, RSP, data_pointer(k) & ~UINT64_C(7));
+    emit_bytes(e, rng_one_in(&k->r, 16) ? "\x90\x0f\x07" : "\x48\x0f\x07", 3);
+}
+
+/* By SYSRET, or an IRET frame, to somewhere in the code. */
 static void go_on(struct making *k, bool user)
 {
     struct emitter *e = &k->e;
@@ -271,6 +280,10 @@ static void go_on(struct making *k, bool user)
     flags |= rng_one_in(&k->r, 32) ? FL_TF : 0;
     flags |= rng_one_in(&k->r, 16) ? FL_AC : 0;
     uint64_t rip = CODE_VA + emitter_start(e, rng_next(&k->r));
+    if (user && rng_one_in(&k->r, 3)) {
+        sysret(k, rip, flags);
+        return;
+    }
     uint64_t frame[5] = {user ? SEL_UDS : SEL_DS, data_pointer(k) & ~UINT64_C(7), flags,
                          user ? SEL_UCS : SEL_CS,
                          rip | (!user && rng_one_in(&k->r, 2) ? KERNEL_VA : 0)};
@@ -312,6 +325,7 @@ static void make_cpu(struct making *k)
     c->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
     c->xcr0 = k->m->model.xcr0_mask;
     c->lstar = KERNEL_VA + GPA_HANDLERS;
+    c->fmask = rng_one_in(&k->r, 3) ? rng_next(&k->r) & 0x7ffd5 : 0x257fd5;
     c->star = UINT64_C(0x0023001000000000);
     c->gdt_base = KERNEL_VA + GPA_GDT;
     c->gdt_limit = 0x7f;

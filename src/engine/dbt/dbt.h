@@ -38,7 +38,7 @@ struct dbt_op {
     struct x86_op op[2]; /* and the end op */
 };
 
-/* What hot->other, user_cs and user_ss depend on. */
+/* What hot->side depends on. */
 struct dbt_pairing {
     uint64_t asid, cr4, star, gdt_base;
     uint32_t ctx, gdt_limit;
@@ -114,7 +114,7 @@ void dbt_fill(struct dbt_vcpu *d, struct x86_cpu *c, gva_t va);
 void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all);
 void dbt_drop_write(struct dbt_vcpu *d, const uint8_t *host);
 void dbt_forget_jumps(struct dbt_vcpu *d);
-/* An IRET to user mode has just looked at its descriptors: the next may look at them itself. */
+/* An IRET has just looked at its descriptors: the next may look at them itself. */
 void dbt_note_descriptors(struct dbt_vcpu *d, const struct x86_cpu *c);
 
 /* x86/fault.c: signals of the vCPU's own thread. */

@@ -63,14 +63,16 @@ struct space_stack {
 enum { SPACE_SLOT_ATTEND = 0 };
 #define SPACE_SIZE (SPACE_TABLE + (UINT64_C(16) << SPACE_INDEX_BITS))
 
-/* What CS, SS and CPL are, seen from struct x86_cpu: as SYSCALL or SYSRET would have set them, or
- * as they stand there. */
-enum dbt_level { DBT_LEVEL_KERNEL, DBT_LEVEL_USER, DBT_LEVEL_SAME };
+/* What CS, SS and CPL are, seen from struct x86_cpu: as they stand there, or as SYSCALL or SYSRET
+ * would have set them. */
+enum dbt_level { DBT_LEVEL_SAME, DBT_LEVEL_KERNEL, DBT_LEVEL_USER, DBT_LEVELS };
 
-/* A space of the running address space that stubs may switch to. */
-struct dbt_other {
-    uint64_t base;  /* for GS; 0: ask C */
-    uint64_t space; /* struct space */
+/* What stubs that change to a level need. */
+struct dbt_side {
+    uint64_t base;   /* of the level's space in this address space, for GS; 0: ask C */
+    uint64_t space;  /* struct space */
+    uint64_t cs, ss; /* host addresses of the descriptors of STAR's segments; 0: ask C */
+    uint16_t sel[2]; /* their selectors */
 };
 
 /* The page every space shows at its start. Translated code and stubs read and write it. */
@@ -97,9 +99,9 @@ struct dbt_hot {
     uint32_t upper;                     /* vector registers' upper halves are in use */
     uint8_t level;                      /* enum dbt_level */
     uint64_t space;                     /* struct space that GS points at */
-    struct dbt_other other[2];          /* by enum dbt_level */
+    struct dbt_side side[DBT_LEVELS];   /* of DBT_LEVEL_SAME: nothing */
+    uint16_t sel[2];                    /* CS and SS */
     uint64_t syscall, sysret, iret, go; /* addresses of stubs */
-    uint64_t user_cs, user_ss; /* host addresses of the descriptors of STAR's segments; 0: ask C */
 };
 
 struct space_entry {

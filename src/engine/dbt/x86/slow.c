@@ -40,6 +40,8 @@ static void prepare(struct dbt_vcpu *d, struct x86_cpu *c)
     hot->rflags = (uint32_t)c->rflags & ~(FL_ONE | FL_IF | FL_RF | FL_VM);
     hot->iflag = (c->rflags & FL_IF) != 0;
     hot->dflag = (c->rflags & FL_DF) != 0;
+    hot->sel[0] = c->seg[SEG_CS].sel;
+    hot->sel[1] = c->seg[SEG_SS].sel;
     hot->irq_waits = !hot->iflag && c->env.irq_pending(c->env.irq);
     if (likely(d->x87_live))
         return;
@@ -237,7 +239,7 @@ static const void *run_site(struct dbt_vcpu *d, struct x86_cpu *c, uint32_t n)
     if (e->vectors)
         d->hot->upper = d->image_upper = fpu_upper_used(c);
     nva += touched_string(c, e->iclass, true, va + nva);
-    if (e->iclass == X86_I_IRET && c->cpl == 3)
+    if (e->iclass == X86_I_IRET)
         dbt_note_descriptors(d, c);
     bool stay = dbt_space_is_current(d, c);
     for (unsigned i = 0; i < nva && stay; i++)

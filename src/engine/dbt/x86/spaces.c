@@ -112,22 +112,38 @@ static enum x86_mmu_ctx kernel_mmu_ctx(const struct x86_cpu *c)
     return c->cr4 & CR4_SMAP ? X86_MMU_KERNEL : X86_MMU_KERNEL_AC;
 }
 
-static struct dbt_other usable(struct space *s, uint64_t key, uint32_t ctx)
+/* The side's space is `s`, if that is what it must be. */
+static bool offer(struct dbt_side *side, const struct space *s, uint64_t key, uint32_t ctx)
 {
-    if (s->key != key || s->ctx != ctx)
-        return (struct dbt_other){0};
-    return (struct dbt_other){(uintptr_t)s->base, (uintptr_t)s};
+    bool ok = s->key == key && s->ctx == ctx;
+    side->base = ok ? (uintptr_t)s->base : 0;
+    side->space = (uintptr_t)s;
+    return ok;
 }
 
-static struct dbt_other usable_for_user(struct dbt_vcpu *d, uint64_t key, uint32_t ctx)
+static void offer_user(struct dbt_vcpu *d, struct dbt_side *side, uint64_t key, uint32_t ctx)
 {
-    struct dbt_other o = {0};
-    for (unsigned i = 0; i < DBT_USER_SPACES && !o.base; i++) {
-        o = usable(&d->user[i], key, ctx);
-        if (o.base)
+    side->base = 0;
+    for (unsigned i = 0; i < DBT_USER_SPACES && !side->base; i++) {
+        if (offer(side, &d->user[i], key, ctx))
             d->user[i].used = d->uses;
     }
-    return o;
+}
+
+static void forget_descriptors(struct dbt_vcpu *d)
+{
+    for (unsigned i = 0; i < DBT_LEVELS; i++)
+        d->hot->side[i].cs = d->hot->side[i].ss = 0;
+}
+
+/* As x86_star_segments() has them. */
+static void name_segments(struct dbt_hot *hot, uint64_t star)
+{
+    uint16_t kernel = (star >> 32) & 0xfffc, user = (uint16_t)(star >> 48);
+    hot->side[DBT_LEVEL_KERNEL].sel[0] = kernel;
+    hot->side[DBT_LEVEL_KERNEL].sel[1] = (uint16_t)(kernel + 8);
+    hot->side[DBT_LEVEL_USER].sel[0] = (uint16_t)(user + 16) | 3;
+    hot->side[DBT_LEVEL_USER].sel[1] = (uint16_t)(user + 8) | 3;
 }
 
 static bool same_descriptors(const struct dbt_pairing *a, const struct dbt_pairing *b)
@@ -153,19 +169,20 @@ static void pair_spaces(struct dbt_vcpu *d, const struct x86_cpu *c, uint32_t ct
     };
     const struct dbt_pairing *was = &d->paired;
     struct dbt_hot *hot = d->hot;
-    bool made = hot->other[DBT_LEVEL_KERNEL].base && hot->other[DBT_LEVEL_USER].base;
+    bool made = hot->side[DBT_LEVEL_KERNEL].base && hot->side[DBT_LEVEL_USER].base;
     bool descriptors = same_descriptors(was, &now);
     if (likely(made && descriptors && !was->stale && was->asid == now.asid && was->cr4 == now.cr4 &&
                was->ctx == now.ctx))
         return;
     now.gdt_local = was->gdt_local;
     d->paired = now;
-    hot->other[DBT_LEVEL_KERNEL] =
-        usable(&d->kernel, c->asid | kernel_mmu_ctx(c), now.ctx | CTX_TSC);
-    hot->other[DBT_LEVEL_USER] = usable_for_user(
-        d, c->asid | X86_MMU_USER, now.ctx | CTX_USER | (c->cr4 & CR4_TSD ? 0 : CTX_TSC));
-    if (!descriptors)
-        hot->user_cs = hot->user_ss = 0;
+    offer(&hot->side[DBT_LEVEL_KERNEL], &d->kernel, c->asid | kernel_mmu_ctx(c), now.ctx | CTX_TSC);
+    offer_user(d, &hot->side[DBT_LEVEL_USER], c->asid | X86_MMU_USER,
+               now.ctx | CTX_USER | (c->cr4 & CR4_TSD ? 0 : CTX_TSC));
+    if (descriptors)
+        return;
+    forget_descriptors(d);
+    name_segments(hot, c->star);
 }
 
 /* Where the kernel sees 8 bytes of its descriptor table; 0: not known. */
@@ -184,10 +201,12 @@ static uint64_t descriptor_at(struct dbt_vcpu *d, const struct x86_cpu *c, uint1
 
 void dbt_note_descriptors(struct dbt_vcpu *d, const struct x86_cpu *c)
 {
-    uint16_t sel = c->star >> 48;
     d->paired.gdt_local = false;
-    d->hot->user_cs = descriptor_at(d, c, (uint16_t)(sel + 16));
-    d->hot->user_ss = descriptor_at(d, c, (uint16_t)(sel + 8));
+    for (unsigned i = DBT_LEVEL_KERNEL; i < DBT_LEVELS; i++) {
+        struct dbt_side *side = &d->hot->side[i];
+        side->cs = descriptor_at(d, c, side->sel[0]);
+        side->ss = descriptor_at(d, c, side->sel[1]);
+    }
 }
 
 void dbt_enter_space(struct dbt_vcpu *d, struct x86_cpu *c)
@@ -273,7 +292,7 @@ static void unmap_page(struct space *s, gva_t va)
 
 void dbt_unmapped(struct dbt_vcpu *d, gva_t va, bool all)
 {
-    d->hot->user_cs = d->hot->user_ss = 0;
+    forget_descriptors(d);
     for (unsigned i = 0; i <= DBT_USER_SPACES; i++) {
         struct space *s = nth(d, i);
         if (s->key == SPACE_UNUSED)

@@ -44,8 +44,10 @@ uint32_t stub_syscall(struct asm_buf *a);
 uint32_t stub_sysret(struct asm_buf *a);
 uint32_t stub_iret(struct asm_buf *a);
 
-/* The only descriptors that stub_iret() takes: flat, 64-bit code and data, DPL 3, accessed. */
-#define FLAT_USER_CS UINT64_C(0x00affb000000ffff)
-#define FLAT_USER_SS UINT64_C(0x00cff3000000ffff)
+/* The only descriptors that stub_iret() takes: flat, 64-bit code and data, accessed. */
+#define FLAT_KERNEL_CS UINT64_C(0x00af9b000000ffff)
+#define FLAT_KERNEL_SS UINT64_C(0x00cf93000000ffff)
+#define FLAT_USER_CS   UINT64_C(0x00affb000000ffff)
+#define FLAT_USER_SS   UINT64_C(0x00cff3000000ffff)
 
 #endif

@@ -130,28 +130,35 @@ static void put_r11(struct xlat *x, unsigned reg, unsigned size)
         asm_op_mem(a, size != 2, 0x89, H_R11, xlat_spill_slot(reg));
 }
 
-/* CS and SS are not always what struct x86_cpu says (dbt_hot.level). */
+/* The selector into r11, zero-extended. CS and SS are not always what struct x86_cpu says
+ * (dbt_hot.level). */
+static void load_selector(struct xlat *x, unsigned seg)
+{
+    struct asm_mem sel = seg == X86_SEG_CS ? HOT(sel[0]) : HOT(sel[1]);
+    if (seg != X86_SEG_CS && seg != X86_SEG_SS) {
+        sel = MEM_BASE(H_R11,
+                       (int32_t)(offsetof(struct x86_cpu, seg) + seg * sizeof(struct x86_segment) +
+                                 offsetof(struct x86_segment, sel)));
+        asm_load(&x->a, H_R11, HOT(cpu));
+    }
+    asm_op_mem(&x->a, false, 0x0fb7, H_R11, sel); /* movzx r11d, word */
+}
+
 bool xlat_read_seg(struct xlat *x)
 {
     const struct x86_insn *in = &xlat_cur(x)->in;
     const struct x86_operand *to = &in->op[0];
-    unsigned seg = in->op[1].reg;
     struct xlat_mem m;
-    if (to->kind == X86_OP_SEG || seg == X86_SEG_CS || seg == X86_SEG_SS || seg > X86_SEG_GS)
+    if (to->kind == X86_OP_SEG || in->op[1].reg > X86_SEG_GS)
         return false;
-    const struct asm_mem sel =
-        MEM_BASE(H_R11, (int32_t)(offsetof(struct x86_cpu, seg) + seg * sizeof(struct x86_segment) +
-                                  offsetof(struct x86_segment, sel)));
-    if (to->kind == X86_OP_MEM) {
-        xlat_address(x, in, &m);
-        xlat_check(x, &m, (struct xlat_want){.size = 2, .write = true, .data = true});
-    }
-    asm_load(&x->a, H_R11, HOT(cpu));
-    asm_op_mem(&x->a, false, 0x0fb7, H_R11, sel); /* movzx r11d, word */
     if (to->kind == X86_OP_GPR) {
+        load_selector(x, in->op[1].reg);
         put_r11(x, to->reg, to->size);
         return true;
     }
+    xlat_address(x, in, &m);
+    xlat_check(x, &m, (struct xlat_want){.size = 2, .write = true, .data = true});
+    load_selector(x, in->op[1].reg);
     xlat_access_here(x);
     asm_8(&x->a, 0x66);
     asm_op_mem(&x->a, false, 0x89, H_R11, m.host);
