@@ -79,6 +79,7 @@ static void decode_block(struct xlat *x, unsigned off)
         if (x86_decode(&xi->in, xi->raw, GUEST_PAGE_SIZE - off, X86_MODE_64) < 0)
             return; /* invalid, or in two pages: an entry of its own */
         xi->off = (uint16_t)off;
+        xi->joins = 0;
         xlat_note_peek(x, off, &xi->in);
         /* Comparisons need blocks to end at the same place wherever they start. */
         if (x->lockstep && x->n && (off ^ x->insns[0].off) & ~LOCKSTEP_LINE)
@@ -98,6 +99,7 @@ static void decode_straddler(struct xlat *x, unsigned off, const uint8_t *more)
     memcpy(x->straddler, x->page + off, have);
     memcpy(x->straddler + have, more, XLAT_LONGEST - have);
     xi->raw = x->straddler;
+    xi->joins = 0;
     if (x86_decode(&xi->in, xi->raw, XLAT_LONGEST, X86_MODE_64) < 0)
         return;
     xi->off = (uint16_t)off;
@@ -235,6 +237,7 @@ static void emit_block(struct xlat *x)
     for (x->i = 0; x->i < x->n && !x->ended; x->i++) {
         uint32_t first = x->nsites;
         xlat_cur(x)->label = x->a.len;
+        asm_here_all(&x->a, xlat_cur(x)->joins);
         x->naccesses = 0;
         xlat_make_anchors(x);
         if (!translate(x)) {

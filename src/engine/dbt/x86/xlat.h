@@ -94,6 +94,7 @@ struct xlat_insn {
     uint8_t live;       /* flags live before it: X86_FL_* */
     uint32_t label;     /* where its host code starts */
     uint8_t anchor[2];  /* of its accesses: number + 1, or 0 */
+    uint32_t joins;     /* chain of forward jumps of the block that come here: asm_here_all() */
 };
 
 /* What a look ahead needs to know of the instruction at an offset of the page. */
@@ -261,6 +262,9 @@ bool xlat_self_ends(const struct xlat *x);
 void xlat_self_check(struct xlat *x, struct code_draft *d, unsigned off);
 /* Its tail, up to the site. */
 void xlat_self_stale(struct xlat *x, uint32_t site);
+
+/* The instruction of the block that a forward branch of its leads to; 0: none does. */
+unsigned xlat_join_of(const struct xlat *x, unsigned branch);
 
 /* xlat_flow.c, xlat_stack.c */
 void xlat_entry(struct xlat *x, unsigned off);

@@ -11,7 +11,7 @@
  * 1. An anchor is good from the instruction it is made before up to its last access, as long as no
  *    C runs in between: page table entries may go there. So a slow path behind an anchor goes on in
  *    plain code (CODE_SITE_PLAIN).
- * 2. No jump within the block leads into an anchor's range.
+ * 2. No jump within the block leads into an anchor's range from outside.
  */
 #include "engine/dbt/x86/xlat_anchor.h"
 
@@ -188,6 +188,24 @@ static void mark_targets(const struct xlat *x, struct xlat_facts *f)
     }
 }
 
+/* A forward jump of the block: what it goes over happens or not, pushes and pops, too. */
+static void mark_join(const struct xlat *x, struct xlat_facts *f, unsigned from)
+{
+    unsigned to = xlat_join_of(x, from);
+    int64_t moved = 0;
+    bool known = true;
+    if (!to)
+        return;
+    for (unsigned i = from + 1; i < to; i++) {
+        known &= f[i].known_move;
+        moved += f[i].move;
+    }
+    if (!f[to].join)
+        f[to].from = (uint8_t)from;
+    f[to].join = true;
+    f[to].join_moved |= !known || moved != 0;
+}
+
 /* The registers that accesses could be anchored to, where that is worth it: see commit(). */
 static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
 {
@@ -195,7 +213,7 @@ static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
     for (unsigned i = 0; i < x->n; i++) {
         const struct x86_insn *in = &x->insns[i].in;
         int64_t by;
-        f[i].target = false;
+        f[i].target = f[i].join = f[i].join_moved = false;
         f[i].naccesses = (uint8_t)accesses(in, f[i].a);
         f[i].keeps = keeps_anchors(x, in);
         f[i].writes = writes(in);
@@ -210,6 +228,8 @@ static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
         }
     }
     mark_targets(x, f);
+    for (unsigned i = 0; i < x->n; i++)
+        mark_join(x, f, i);
     return bases;
 }
 
@@ -307,11 +327,18 @@ static bool ends_loop(struct xlat *x, unsigned insn)
     return x->nloops && insn && xlat_loop_around(x, insn - 1) && !xlat_loop_around(x, insn);
 }
 
+/* Is the anchor made on every way that leads here? */
+static bool holds_at_join(const struct plan *p, const struct xlat_facts *f)
+{
+    uint64_t all = p->users[0] | p->users[1];
+    return all && (unsigned)__builtin_ctzll(all) <= f->from && !(p->base == H_RSP && f->join_moved);
+}
+
 static void plan_base(struct xlat *x, const struct xlat_facts *f, unsigned base)
 {
     struct plan p = {.facts = f, .base = base};
     for (unsigned i = 0; i < x->n; i++, f++) {
-        if (f->target || ends_loop(x, i)) {
+        if (f->target || ends_loop(x, i) || (f->join && !holds_at_join(&p, f))) {
             commit(x, &p);
             restart(&p, i);
         }

@@ -114,7 +114,10 @@ void xlat_liveness(struct xlat *x)
     for (unsigned i = x->n; i-- > 0;) {
         struct xlat_insn *xi = &x->insns[i];
         const struct xlat_peek p = peek_of(x, xi);
-        if (i + 1 < x->n && p.flow == FLOW_EITHER)
+        unsigned join = xlat_join_of(x, i);
+        if (join)
+            live |= x->insns[join].live;
+        else if (i + 1 < x->n && p.flow == FLOW_EITHER)
             live |= xlat_live_at(x, p.target, LOOK_DEPTH);
         live = (uint8_t)((live & ~p.killed) | p.read);
         xi->live = x->strict ? LIVE_ALL : live;

@@ -11,7 +11,7 @@
  * attention, and a jump mask of 0 makes all others attend, so every loop can be stopped.
  */
 #include "engine/dbt/x86/stubs.h"
-#include "engine/dbt/x86/xlat.h"
+#include "engine/dbt/x86/xlat_anchor.h"
 
 uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx)
 {
@@ -122,10 +122,33 @@ static int64_t branch_target(struct xlat *x)
     return xlat_next_off(x) + (int64_t)xlat_cur(x)->in.imm;
 }
 
+unsigned xlat_join_of(const struct xlat *x, unsigned branch)
+{
+    const struct x86_insn *in = &x->insns[branch].in;
+    if (in->iclass != X86_I_JCC || (x->ctx & CTX_PLAIN) || x->lockstep || x->now)
+        return 0;
+    int64_t target = x->insns[branch].off + in->len + (int64_t)in->imm;
+    for (unsigned k = branch + 1; k < x->n && x->insns[k].off <= target; k++) {
+        if (x->insns[k].off == target)
+            return k;
+    }
+    return 0;
+}
+
+/* The forward branch may lead to its target's label: the loop that it is in has its anchors. */
+static bool may_join(struct xlat *x, unsigned to)
+{
+    const struct xlat_loop *there = to ? xlat_loop_around(x, to) : NULL;
+    return to && (!there || to == there->top || there == xlat_loop_around(x, x->i));
+}
+
 static void conditional(struct xlat *x, unsigned cc, int64_t target)
 {
     struct asm_buf *a = &x->a;
-    if (linkable(x, target) && target > xlat_cur(x)->off) {
+    unsigned join = xlat_join_of(x, x->i);
+    if (may_join(x, join)) {
+        x->insns[join].joins = asm_jcc_also(a, cc, x->insns[join].joins);
+    } else if (linkable(x, target) && target > xlat_cur(x)->off) {
         uint32_t link = new_link(x, target);
         asm_align_field(a, 2);
         uint32_t at = asm_jcc(a, cc);

@@ -250,8 +250,11 @@ static unsigned find_groups(const struct xlat *x, const struct xlat_facts *f,
                             const struct xlat_loop *loop, struct motion *m, struct group *groups)
 {
     unsigned n = 0;
-    for (unsigned i = loop->top; i <= loop->end; i++)
+    for (unsigned i = loop->top; i <= loop->end; i++) {
         advance(&x->insns[i].in, &f[i], m, m->round);
+        for (unsigned k = i + 1, to = xlat_join_of(x, i); k < to && to <= loop->end; k++)
+            m->varies |= f[k].writes | (uint32_t)(f[k].move != 0) << H_RSP; /* or not */
+    }
     for (unsigned i = loop->top; i <= loop->end; i++) {
         for (unsigned k = 0; k < f[i].naccesses; k++) {
             if (moves_evenly(m, &f[i].a[k]))
