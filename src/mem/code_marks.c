@@ -11,11 +11,11 @@
 #include "mem/guest_mem.h"
 
 enum {
-    IDLE_WRITES = 256,
+    IDLE_WRITES = 32,
     /* Heat: what writes add, where it makes a page mixed, and how fast it halves. */
-    HEAT_HIT = 8,
+    HEAT_HIT = 32,
     HEAT_BESIDE = 1,
-    HEAT_MIXED = 128,
+    HEAT_MIXED = 512,
     HEAT_HALVES_SHIFT = 22, /* about 4 ms */
 };
 #define MIXED_NS UINT64_C(2000000000)
