@@ -101,6 +101,60 @@ static void versions(void)
     }
 }
 
+/* Immediates of all forms that are patched, each with the same code around it. */
+static void immediates(void)
+{
+    u8 *at = code + 0x180;
+    for (u32 i = 0; i < HOT; i++) {
+        int32_t v = (int32_t)(i * 0x01234567);
+        u64 wide = (u64)i * 0x0123456789abcdef, sum;
+        PUT(at, "\x48\xb8........\xb9....\x48\xc7\xc2....\x48\x01\xc8\x48\x29\xd0"
+                "\x48\x05....\x81\xe9....\x48\x81\xfa....\x48\x0f\x44\xc1"
+                "\x48\x8d\x84\x48....\xc3");
+        put(at + 2, &wide, 8); /* movabs $wide, %rax */
+        put(at + 11, &v, 4);   /* mov $v, %ecx */
+        put(at + 18, &v, 4);   /* mov $v, %rdx; add %rcx, %rax; sub %rdx, %rax */
+        put(at + 30, &i, 4);   /* add $i, %rax */
+        put(at + 36, &i, 4);   /* sub $i, %ecx */
+        put(at + 43, &v, 4);   /* cmp $v, %rdx; cmove %rcx, %rax */
+        put(at + 55, &v, 4);   /* lea v(%rax, %rcx, 2), %rax */
+        u64 rcx = (u32)((u32)v - i);
+        CHECK_EQ(call(at, 0), rcx + 2 * rcx + (u64)(long)v);
+        /* The comparison fails. */
+        at[18]++;
+        sum = wide + (u32)v - (u64)(long)(int32_t)(((u32)v & ~0xffu) | (u8)(v + 1)) + i;
+        CHECK_EQ(call(at, 0), sum + 2 * rcx + (u64)(long)v);
+    }
+}
+
+/* A jump whose target is patched. */
+static void jumps(void)
+{
+    u8 *at = code + 0x80;
+    PUT(at, "\xe9....");
+    for (u32 i = 0; i < HOT; i++) {
+        u8 *to = at + 16 + 8 * (i * 7 % 13);
+        u32 away = (u32)(to - (at + 5));
+        put_mov(to, i);
+        put(at + 1, &away, 4);
+        CHECK_EQ(call(at, 0), i);
+        CHECK_EQ(call(at, 0), i);
+    }
+}
+
+/* The stack moves by an immediate that changes, between accesses to it. */
+static void stack_adjusted(void)
+{
+    u8 *at = code + 0x140;
+    for (u32 i = 0; i < HOT; i++) {
+        u32 by = 8 * (i % 50);
+        PUT(at, "\x57\x48\x81\xec....\x57\x58\x48\x81\xc4....\x5a\x48\x01\xd0\xc3");
+        put(at + 4, &by, 4);  /* push %rdi; sub $by, %rsp */
+        put(at + 13, &by, 4); /* push %rdi; pop %rax; add $by, %rsp; pop %rdx; add %rdx, %rax */
+        CHECK_EQ(call(at, i), 2 * i);
+    }
+}
+
 /* A function whose second block changes, reached by a jump; and flags that go through. */
 static void linked(void)
 {
@@ -182,6 +236,9 @@ static void all(void)
     loop_on_itself();
     pushed_code();
     versions();
+    immediates();
+    jumps();
+    stack_adjusted();
     linked();
     flags_through();
     crossing();

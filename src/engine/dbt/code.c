@@ -101,12 +101,22 @@ static bool is_at(const struct code_block *b, const struct code_place *at)
     return b->gpa == at->gpa && b->gpa2 == at->gpa2 && b->ctx == at->ctx;
 }
 
+static bool same_masked(const uint8_t *now, const uint8_t *copy, const uint8_t *mask, size_t n)
+{
+    uint8_t differ = 0;
+    for (size_t i = 0; i < n; i++)
+        differ |= (uint8_t)((now[i] ^ copy[i]) & mask[i]);
+    return !differ;
+}
+
 /* Are the guest's bytes what the block was made from? */
 static bool is_fresh(const struct code_cache *cc, const struct code_block *b,
                      const struct code_place *at)
 {
     const uint8_t *copy = cc->copies + b->copy;
     size_t left = GUEST_PAGE_SIZE - (b->gpa & ~GUEST_PAGE_MASK), first = MIN(b->checked, left);
+    if (b->masked) /* which none in two pages is */
+        return same_masked(at->bytes, copy, copy + b->checked, b->checked);
     if (b->checked && memcmp(copy, at->bytes, first) != 0)
         return false;
     return b->checked == first || memcmp(copy + first, at->more, b->checked - first) == 0;
@@ -122,11 +132,19 @@ struct code_block *code_find(struct code_cache *cc, const struct code_place *at)
     return NULL;
 }
 
+unsigned code_versions(const struct code_cache *cc, const struct code_place *at)
+{
+    unsigned n = 0;
+    for (uint32_t i = *bucket(cc->hash, at->gpa, at->ctx); i; i = cc->blocks[i - 1].next)
+        n += cc->blocks[i - 1].checked && is_at(&cc->blocks[i - 1], at);
+    return n;
+}
+
 static bool has_room(const struct code_cache *cc, const struct code_draft *d)
 {
     return cc->nblocks < MAX_BLOCKS && cc->nnodes < MAX_NODES - 1 &&
            d->nsites <= MAX_SITES - cc->nsites && d->nlinks <= MAX_LINKS - cc->nlinks &&
-           d->guest_bytes <= MAX_COPIES - cc->ncopies &&
+           2u * d->guest_bytes <= MAX_COPIES - cc->ncopies &&
            cc->mem.used + BLOCK_ALIGN + d->len <= cc->mem.size;
 }
 
@@ -156,6 +174,11 @@ static void enter_copy(struct code_cache *cc, const struct code_draft *d, struct
     b->checked = d->guest_bytes;
     memcpy(cc->copies + b->copy, d->guest, b->checked);
     cc->ncopies += b->checked;
+    b->masked = d->mask != NULL;
+    if (b->masked) {
+        memcpy(cc->copies + cc->ncopies, d->mask, b->checked);
+        cc->ncopies += b->checked;
+    }
     cc->stats.checking++;
 }
 

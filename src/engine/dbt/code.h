@@ -49,6 +49,7 @@ struct code_block {
     uint32_t first_site, nsites;
     uint32_t copy;    /* guest bytes that it checks, in `copies`, */
     uint16_t checked; /* how many; 0: it is watched */
+    bool masked;      /* a mask follows them */
     uint16_t ninsns;  /* guest instructions */
     uint8_t live_out; /* the front end's: flags live behind the last one */
     uint32_t next;    /* in its hash chain: block number + 1 */
@@ -109,6 +110,7 @@ struct code_draft {
     const uint8_t *bytes;
     uint32_t len;
     const uint8_t *guest; /* bytes that it checks; NULL: it is watched */
+    const uint8_t *mask;  /* 0 for those that it does not, after all; NULL: it checks all */
     const struct code_site *sites;
     const struct code_link *links;
     uint32_t nsites, nlinks;
@@ -151,6 +153,8 @@ void code_seal(struct code_cache *cc, uint64_t miss);
 
 /* Under the lock: */
 struct code_block *code_find(struct code_cache *cc, const struct code_place *at);
+/* How many blocks of this place check themselves. */
+unsigned code_versions(const struct code_cache *cc, const struct code_place *at);
 /* Enter a draft; NULL: the cache is full, call code_flush() with the world stopped. */
 struct code_block *code_add(struct code_cache *cc, const struct code_draft *d);
 void code_link_to(struct code_cache *cc, uint32_t link, struct code_block *to);

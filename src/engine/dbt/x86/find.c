@@ -6,7 +6,7 @@
 #include "engine/dbt/dbt.h"
 #include "vm/exclusive.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, VERSIONS = 4 };
 
 /* Where the code to translate lies. */
 struct source {
@@ -54,6 +54,18 @@ static const struct code_block *find(struct code_cache *cc, const struct source 
 static bool is_mixed(const struct guest_mem *m, gpa_t gpa)
 {
     return guest_mem_code_mixed(guest_mem_slot(m, gpa), gpa);
+}
+
+/* So many versions are there already that it may be immediates that change. */
+static bool is_loose(struct code_cache *cc, const struct source *s, uint32_t ctx)
+{
+    struct code_place at = place_of(s, ctx);
+    if (!s->mixed || s->more)
+        return false;
+    pthread_mutex_lock(&cc->lock);
+    unsigned versions = code_versions(cc, &at);
+    pthread_mutex_unlock(&cc->lock);
+    return versions >= VERSIONS;
 }
 
 /* The translator's copy of a page serves many blocks: watch_lines() has the last word on it. */
@@ -141,6 +153,7 @@ static const struct code_block *translate(struct dbt_vcpu *d, struct x86_cpu *c,
     struct code_draft draft;
     const uint64_t start = mono_ns();
     load_page(d, s);
+    d->xlat.loose = is_loose(cc, s, ctx);
     d->xlat.c = c;
     d->xlat.ctx = ctx;
     xlat_block(&d->xlat, &draft, s->gpa & (GUEST_PAGE_SIZE - 1), s->more);

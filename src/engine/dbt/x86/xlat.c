@@ -146,6 +146,8 @@ static bool translate(struct xlat *x)
     const struct x86_insn *in = &xlat_cur(x)->in;
     if (!cpuid_has_feature(x->c->model, in->desc->feature))
         return false;
+    if (xlat_loose(x))
+        return true;
     switch (in->iclass) {
     case X86_I_JCC:
         xlat_jcc(x);

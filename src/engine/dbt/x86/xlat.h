@@ -30,8 +30,8 @@ enum {
     XLAT_TAILS = 6 * XLAT_INSNS,
     XLAT_LONGEST = 15, /* bytes of an instruction */
     XLAT_PADDING = 64, /* bytes that may be read behind the page's end; never part of code */
-    XLAT_SELF = 48,    /* comparisons, and bytes that are enough for them */
-    XLAT_PART = 4 * XLAT_SELF,
+    XLAT_SELF = 96,    /* of a block that checks itself: comparisons, */
+    XLAT_PART = 192,   /* and bytes, with some more */
 };
 
 #define STACK(field) MEM_GS(SPACE_STACK + offsetof(struct space_stack, field))
@@ -157,6 +157,8 @@ struct xlat {
      * is watched; those in the second page; how many are checked; and where checks jump from. */
     const uint8_t *now, *more;
     uint16_t checked;
+    bool loose;              /* leave immediates out (xlat_loose.c) */
+    uint8_t mask[XLAT_PART]; /* of the checked bytes: 0xff where they are compared */
     unsigned nself;
     uint32_t self_from[XLAT_SELF];
     unsigned naccesses; /* of the current instruction, checked so far */
@@ -260,7 +262,10 @@ uint32_t xlat_loop_back(struct xlat *x, const struct xlat_insn *to);
  */
 bool xlat_self_ends(const struct xlat *x);
 void xlat_self_check(struct xlat *x, struct code_draft *d, unsigned off);
-/* Its tail, up to the site. */
+/* xlat_loose.c: leave changing fields out of the mask; translate the instruction with them. */
+void xlat_loose_mask(struct xlat *x);
+bool xlat_loose(struct xlat *x);
+/* The check's tail, up to the site. */
 void xlat_self_stale(struct xlat *x, uint32_t site);
 
 /* The instruction of the block that a forward branch of its leads to; 0: none does. */

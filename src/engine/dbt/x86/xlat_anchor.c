@@ -361,7 +361,7 @@ void xlat_plan_anchors(struct xlat *x)
     x->nloops = 0;
     for (unsigned i = 0; i < x->n; i++)
         x->insns[i].anchor[0] = x->insns[i].anchor[1] = 0;
-    if ((x->ctx & CTX_PLAIN) || !x->n)
+    if ((x->ctx & CTX_PLAIN) || x->loose || !x->n) /* loose: how far registers move is not known */
         return;
     uint32_t bases = find_facts(x, facts);
     xlat_plan_loops(x, facts);

@@ -62,18 +62,29 @@ static void compare1(struct xlat *x, unsigned at, const uint8_t *was)
     differs(x);
 }
 
-static void compare(struct xlat *x, const uint8_t *now, const uint8_t *was, unsigned n)
+/* Bytes [at, end). */
+static void compare_run(struct xlat *x, unsigned at, unsigned end, const uint8_t *was)
 {
-    unsigned at = 0;
-    if (!n)
-        return;
-    asm_mov_imm64(&x->a, H_R15, (uintptr_t)now);
-    for (; at + 4 <= n; at += 4)
+    bool fours = end - at >= 4;
+    for (; end - at >= 4; at += 4)
         compare4(x, at, was);
-    if (at && at < n)
-        compare4(x, n - 4, was);
-    for (; n < 4 && at < n; at++)
+    if (fours && at < end)
+        compare4(x, end - 4, was);
+    for (; !fours && at < end; at++)
         compare1(x, at, was);
+}
+
+/* The `n` bytes but those that the mask leaves out. */
+static void compare(struct xlat *x, const uint8_t *now, const uint8_t *was, const uint8_t *mask,
+                    unsigned n)
+{
+    asm_mov_imm64(&x->a, H_R15, (uintptr_t)now);
+    for (unsigned at = 0, end; at < n; at = end) {
+        for (end = at; end < n && mask[end] == mask[at];)
+            end++;
+        if (mask[at])
+            compare_run(x, at, end, was);
+    }
 }
 
 /* Bytes to compare, and where they stand as they were: together of an instruction in two pages. */
@@ -111,7 +122,7 @@ static bool flags_dead(const struct xlat *x)
 
 void xlat_self_check(struct xlat *x, struct code_draft *d, unsigned off)
 {
-    d->guest = NULL;
+    d->guest = d->mask = NULL;
     if (!x->now)
         return;
     unsigned left = (unsigned)GUEST_PAGE_SIZE - off, n = checked_bytes(x, off, &d->guest);
@@ -120,9 +131,13 @@ void xlat_self_check(struct xlat *x, struct code_draft *d, unsigned off)
     x->insns[0].off = (uint16_t)off;
     uint32_t site = xlat_new_site(x, CODE_SITE_STALE);
     keep_flags(&x->a); /* what is there now may read them */
-    compare(x, x->now, d->guest, MIN(n, left));
+    memset(x->mask, 0xff, sizeof(x->mask));
+    if (x->loose)
+        xlat_loose_mask(x);
+    compare(x, x->now, d->guest, x->mask, MIN(n, left));
     if (n > left)
-        compare(x, x->more, d->guest + left, n - left);
+        compare(x, x->more, d->guest + left, x->mask + left, n - left);
+    d->mask = x->loose ? x->mask : NULL;
     if (!flags_dead(x))
         load_flags(&x->a);
     xlat_new_tail(x, TAIL_STALE, x->self_from[0])->index = site;

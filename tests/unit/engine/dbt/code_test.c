@@ -207,6 +207,32 @@ static void versions(void **state)
     assert_null(find_now(cc, 0x1010, now));
 }
 
+/* Bytes that a mask leaves out may be anything. */
+static void masked_version(void **state)
+{
+    struct code_cache *cc = *state;
+    static const uint8_t bytes[LEN] = {CODE_ENTRY_OPEN}, guest[] = {0xb8, 1, 2, 3, 4, 0xc3},
+                         mask[] = {0xff, 0, 0, 0, 0, 0xff};
+    struct code_draft d = {.gpa = 0x1010,
+                           .gpa2 = CODE_NO_PAGE,
+                           .bytes = bytes,
+                           .len = LEN,
+                           .guest = guest,
+                           .mask = mask,
+                           .guest_bytes = sizeof(guest)};
+    uint8_t now[] = {0xb8, 5, 6, 7, 8, 0xc3};
+    const struct code_place at = {.gpa = 0x1010, .gpa2 = CODE_NO_PAGE, .bytes = now};
+    struct code_block *b = code_add(cc, &d);
+    assert_int_equal(code_versions(cc, &at), 1);
+    assert_ptr_equal(code_find(cc, &at), b);
+    now[5] = 0x90;
+    assert_null(code_find(cc, &at));
+    assert_int_equal(code_versions(cc, &at), 1);
+    now[5] = 0xc3;
+    now[0] = 0xb9;
+    assert_null(code_find(cc, &at));
+}
+
 /* The bytes of one that reaches into a second page. */
 static void version_in_two_pages(void **state)
 {
@@ -270,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(links_to_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(written_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(versions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(masked_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(version_in_two_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_to_stale, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_and_flushed, set_up, tear_down),
