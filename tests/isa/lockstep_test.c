@@ -2,7 +2,7 @@
  * The translator against the interpreter: random programs under the engine that compares them block
  * by block. The programs are lockstep_program.c's.
  *
- * lockstep_test [--programs N | --seconds N] [--seed N] [--strict 1]
+ * lockstep_test [--programs N | --seconds N] [--seed N] [--strict 1] [--mixed 1]
  *
  * What differs is told with the seed of its program: --programs 1 --seed SEED runs that one alone.
  */
@@ -20,6 +20,7 @@ struct options {
     double seconds;
     uint64_t seed;
     const struct engine_ops *engine;
+    bool mixed; /* blocks check themselves */
 };
 
 static bool parse(struct options *o, int argc, char **argv)
@@ -35,6 +36,8 @@ static bool parse(struct options *o, int argc, char **argv)
             o->seed = strtoull(v, NULL, 0);
         else if (!strcmp(key, "--strict"))
             o->engine = atoi(v) ? &engine_lockstep_strict : &engine_lockstep;
+        else if (!strcmp(key, "--mixed"))
+            o->mixed = atoi(v);
         else
             return false;
     }
@@ -66,7 +69,7 @@ int main(int argc, char **argv)
     unsigned n = 0;
     if (!parse(&o, argc, argv)) {
         fprintf(stderr, "usage: lockstep_test [--programs N | --seconds N] [--seed N]"
-                        " [--strict 1]\n");
+                        " [--strict 1] [--mixed 1]\n");
         return 2;
     }
     if (o.engine->probe(&err) < 0) {
@@ -75,6 +78,8 @@ int main(int argc, char **argv)
     }
     struct machine *m = machine_create(o.engine);
     m->slice_ns = SLICE_NS;
+    if (o.mixed)
+        machine_mix(m);
     bool same = true;
     for (; same && (n < o.programs || seconds() < o.seconds); n++)
         same = run(m, o.seed + n);

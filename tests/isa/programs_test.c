@@ -3,7 +3,7 @@
  * its tables and goes in and out as it does for a guest (lockstep_test lets it do none of that):
  * after some hundred port writes memory and registers must be the same.
  *
- * programs_test [--programs N | --seconds N] [--seed N] [--writes N]
+ * programs_test [--programs N | --seconds N] [--seed N] [--writes N] [--mixed 1]
  *
  * What differs is told with the seed of its program; fewer writes show how early.
  */
@@ -99,6 +99,7 @@ struct options {
     unsigned programs;
     double seconds;
     uint64_t seed, writes;
+    bool mixed; /* blocks check themselves */
 };
 
 static bool parse(struct options *o, int argc, char **argv)
@@ -114,6 +115,8 @@ static bool parse(struct options *o, int argc, char **argv)
             o->seed = strtoull(v, NULL, 0);
         else if (!strcmp(key, "--writes"))
             o->writes = strtoull(v, NULL, 0);
+        else if (!strcmp(key, "--mixed"))
+            o->mixed = atoi(v);
         else
             return false;
     }
@@ -138,7 +141,7 @@ int main(int argc, char **argv)
     bool ok = true;
     if (!parse(&o, argc, argv)) {
         fprintf(stderr, "usage: programs_test [--programs N | --seconds N] [--seed N]"
-                        " [--writes N]\n");
+                        " [--writes N] [--mixed 1]\n");
         return 2;
     }
     if (engine_dbt.probe(&err) < 0) {
@@ -146,6 +149,8 @@ int main(int argc, char **argv)
         return SKIPPED;
     }
     struct machine *interp = create(&engine_interp), *dbt = create(&engine_dbt);
+    if (o.mixed)
+        machine_mix(dbt);
     for (; ok && (n < o.programs || clock() < o.seconds * CLOCKS_PER_SEC); n++) {
         run(interp, o.seed + n, o.writes, &a);
         run(dbt, o.seed + n, o.writes, &b);

@@ -208,6 +208,13 @@ void machine_reset(struct machine *m, uint64_t noise)
     isa_x86.cpu_reset(m->cpu);
 }
 
+void machine_mix(struct machine *m)
+{
+    const struct mem_slot *s = &m->vm.mem.slots[0];
+    for (uint64_t i = 0; i < s->len >> GUEST_PAGE_SHIFT; i++)
+        atomic_fetch_or(&s->page_flags[i], MEM_PAGE_MIXED);
+}
+
 static void set_timer(struct machine *m, long ns)
 {
     struct itimerspec t = {.it_value = {.tv_nsec = ns}};

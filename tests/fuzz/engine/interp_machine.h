@@ -29,6 +29,8 @@ struct machine *machine_create(const struct engine_ops *engine);
 void machine_destroy(struct machine *m);
 /* Zero memory and a reset CPU. */
 void machine_reset(struct machine *m, uint64_t noise);
+/* From now on all memory is mixed (guest_mem.h): translated code watches itself. */
+void machine_mix(struct machine *m);
 /* Execute from the state in m->cpu until the machine stops or some milliseconds have passed. */
 void machine_run(struct machine *m);
 
