@@ -80,6 +80,7 @@ static void decode_block(struct xlat *x, unsigned off)
             return; /* invalid, or in two pages: an entry of its own */
         xi->off = (uint16_t)off;
         xi->joins = 0;
+        xi->entered = false;
         xlat_note_peek(x, off, &xi->in);
         /* Comparisons need blocks to end at the same place wherever they start. */
         if (x->lockstep && x->n && (off ^ x->insns[0].off) & ~LOCKSTEP_LINE)
@@ -236,6 +237,7 @@ static void set_resume(struct xlat *x, uint32_t first)
 
 static void emit_block(struct xlat *x)
 {
+    x->held = 0;
     for (x->i = 0; x->i < x->n && !x->ended; x->i++) {
         uint32_t first = x->nsites;
         xlat_cur(x)->label = x->a.len;
@@ -250,6 +252,7 @@ static void emit_block(struct xlat *x)
             }
             whole(x);
         }
+        xlat_settle_held(x);
         set_resume(x, first);
     }
     if (x->ended)

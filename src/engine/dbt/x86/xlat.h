@@ -94,6 +94,7 @@ struct xlat_insn {
     uint8_t live;       /* flags live before it: X86_FL_* */
     uint32_t label;     /* where its host code starts */
     uint8_t anchor[2];  /* of its accesses: number + 1, or 0 */
+    bool entered;       /* some later jump of the block comes back here */
     uint32_t joins;     /* chain of forward jumps of the block that come here: asm_here_all() */
 };
 
@@ -161,6 +162,7 @@ struct xlat {
     uint8_t mask[XLAT_PART]; /* of the checked bytes: 0xff where they are compared */
     unsigned nself;
     uint32_t self_from[XLAT_SELF];
+    unsigned held;      /* number + 1 of the anchor that r15 holds; 0: none */
     unsigned naccesses; /* of the current instruction, checked so far */
     bool lockstep;      /* every block ends at its first branch and leaves through the miss stub */
     bool strict;        /* every flag counts as live everywhere */
@@ -249,6 +251,8 @@ void xlat_encode(struct xlat *x, const struct xlat_insn *xi, struct asm_mem m);
  * by an access that relies on one? */
 void xlat_plan_anchors(struct xlat *x);
 void xlat_make_anchors(struct xlat *x);
+/* When an instruction has been emitted: is the anchor that r15 holds still there? */
+void xlat_settle_held(struct xlat *x);
 bool xlat_in_anchor(struct xlat *x);
 
 /* xlat_loop.c: what is to be done before the current instruction; and before a poll and a jump back

@@ -207,7 +207,7 @@ static void mark_join(const struct xlat *x, struct xlat_facts *f, unsigned from)
 }
 
 /* The registers that accesses could be anchored to, where that is worth it: see commit(). */
-static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
+static uint32_t find_facts(struct xlat *x, struct xlat_facts *f)
 {
     uint32_t seen = 0, bases = 0;
     for (unsigned i = 0; i < x->n; i++) {
@@ -228,9 +228,11 @@ static uint32_t find_facts(const struct xlat *x, struct xlat_facts *f)
         }
     }
     mark_targets(x, f);
-    for (unsigned i = 0; i < x->n; i++)
+    for (unsigned i = 0; i < x->n; i++) {
+        x->insns[i].entered = f[i].target;
         mark_join(x, f, i);
-    return bases;
+    }
+    return bases | (seen & 1u << H_RSP); /* whose page is cheap to find */
 }
 
 /* An anchor being planned. */
@@ -401,6 +403,47 @@ static void make_anchor(struct xlat *x, unsigned n)
     t->flags = flags;
     xlat_load_flags(&x->a, flags);
     asm_store(&x->a, HOT(anchor[n]), H_R15);
+    if (flags == FLAGS_DEAD)
+        x->held = (uint8_t)(n + 1);
+}
+
+/* Does what was emitted for the current instruction leave the anchor that r15 holds alone? */
+static bool leaves_r15(struct xlat *x)
+{
+    const struct x86_insn *in = &xlat_cur(x)->in;
+    bool memory = x86_is_mem(in) && in->op[in->mem].access;
+    switch (in->iclass) {
+    case X86_I_JCC:
+        return true;
+    case X86_I_PUSH:
+    case X86_I_POP:
+        return in->op[0].kind == X86_OP_GPR && !xlat_spilled(in->op[0].reg) &&
+               xlat_cur(x)->anchor[0] == x->held;
+    default:
+        return xlat_plain_ok(x, in) && !xlat_plain_scratch(in) &&
+               (!memory || xlat_cur(x)->anchor[0] == x->held);
+    }
+}
+
+/* Is nothing done to r15 before the instruction's first check? */
+static bool comes_to_access(const struct xlat *x)
+{
+    switch (x->insns[x->i].in.iclass) {
+    case X86_I_CALL:
+    case X86_I_JCC:
+    case X86_I_POP:
+    case X86_I_PUSH:
+    case X86_I_RET:
+        return true;
+    default:
+        return xlat_plain_ok(x, &x->insns[x->i].in);
+    }
+}
+
+void xlat_settle_held(struct xlat *x)
+{
+    if (x->held && (x->now || !leaves_r15(x)))
+        x->held = 0;
 }
 
 struct xlat_tail *xlat_find_page(struct xlat *x, struct asm_mem low, uint32_t len, bool write)
@@ -427,10 +470,14 @@ void xlat_make_anchors(struct xlat *x)
 {
     if (!x->nanchors)
         return;
+    if (xlat_cur(x)->entered || xlat_cur(x)->joins || !comes_to_access(x))
+        x->held = 0;
     xlat_enter_loop(x);
     for (unsigned n = 0; n < x->nanchors; n++) {
-        if (x->anchors[n].at == x->i && !x->anchors[n].loop)
-            make_anchor(x, n);
+        if (x->anchors[n].at != x->i || x->anchors[n].loop)
+            continue;
+        x->held = 0;
+        make_anchor(x, n);
     }
 }
 

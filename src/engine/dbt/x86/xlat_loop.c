@@ -385,6 +385,7 @@ void xlat_enter_loop(struct xlat *x)
         if (x->anchors[n].loop && x->anchors[n].at == x->i && x->anchors[n].reg)
             load_kept(x, n);
     }
+    x->held = 0;
     loop->label = x->a.len;
 }
 

@@ -167,7 +167,9 @@ static bool anchored(struct xlat *x, struct xlat_mem *m)
         m->host = xlat_kept_operand(&x->anchors[anchor - 1], m->guest);
         return true;
     }
-    asm_load(&x->a, H_R15, x->anchors[anchor - 1].stack ? STACK(add) : HOT(anchor[anchor - 1]));
+    if (x->held != anchor)
+        asm_load(&x->a, H_R15, x->anchors[anchor - 1].stack ? STACK(add) : HOT(anchor[anchor - 1]));
+    x->held = m->guest.index == ASM_NONE ? anchor : 0;
     if (m->guest.index == ASM_NONE) {
         m->host = host_operand(m);
         return true;
@@ -261,6 +263,7 @@ void xlat_check(struct xlat *x, struct xlat_mem *m, struct xlat_want want)
 {
     if (anchored(x, m))
         return;
+    x->held = 0;
     if (xlat_cur(x)->live)
         look_up_keeping(x, m, want);
     else
