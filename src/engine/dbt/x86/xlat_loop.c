@@ -313,18 +313,24 @@ static void divide(struct asm_buf *a, uint32_t by)
     asm_8(a, 16);
 }
 
-/* tmp[0] = the rounds after this one for which the range stays in its page, at most those that it
- * has already; r11 is the offset of its start in the page. */
-static void count_rounds(struct xlat *x, const struct xlat_anchor *an, bool first)
+/* r11d = the rounds after this one for which the range stays in its page; it was the offset of the
+ * range's start in the page. */
+static void count_rounds(struct xlat *x, const struct xlat_anchor *an)
 {
     struct asm_buf *a = &x->a;
-    uint32_t fewer = 0;
     if (an->step > 0) {
         asm_op_reg(a, false, 0xf7, 3, H_R11); /* neg r11d */
         asm_op_reg(a, false, 0x81, 0, H_R11); /* add r11d, imm32 */
         asm_32(a, (uint32_t)GUEST_PAGE_SIZE - an->len);
     }
     divide(a, (uint32_t)(an->step > 0 ? an->step : -an->step));
+}
+
+/* tmp[0] = r11d, if that is fewer rounds or the first number of them. */
+static void keep_fewest(struct xlat *x, bool first)
+{
+    struct asm_buf *a = &x->a;
+    uint32_t fewer = 0;
     if (!first) {
         asm_op_mem(a, false, 0x3b, H_R11, HOT(tmp[0])); /* cmp r11d, [tmp] */
         fewer = asm_jcc8(a, CC_AE);
@@ -334,10 +340,10 @@ static void count_rounds(struct xlat *x, const struct xlat_anchor *an, bool firs
         asm_here8(a, fewer);
 }
 
+/* From the rounds after this one, in r11. */
 static void set_limit(struct xlat *x, const struct xlat_loop *loop)
 {
     struct asm_buf *a = &x->a;
-    asm_load32(a, H_R11, HOT(tmp[0]));
     asm_lea(a, H_R11, MEM_BASE(H_R11, 1));
     asm_op_reg(a, true, 0x69, H_R11, H_R11); /* imul r11, r11, imm32 */
     asm_32(a, (uint32_t)loop->step);
@@ -345,11 +351,15 @@ static void set_limit(struct xlat *x, const struct xlat_loop *loop)
     asm_store(a, HOT(loop_limit), H_R11);
 }
 
-static void load_kept(struct xlat *x, unsigned n)
+/* Into the register that keeps it. The only one of a loop is still in r15. */
+static void load_kept(struct xlat *x, unsigned n, bool only)
 {
     const struct xlat_anchor *an = &x->anchors[n];
     struct asm_buf *a = &x->a;
-    asm_load(a, an->reg, HOT(anchor[n]));
+    if (only)
+        asm_mov(a, an->reg, H_R15);
+    else
+        asm_load(a, an->reg, HOT(anchor[n]));
     if (an->on_base)
         asm_lea(a, an->reg, MEM_INDEXED(an->base, an->reg, 0));
     if (an->on_index)
@@ -357,33 +367,57 @@ static void load_kept(struct xlat *x, unsigned n)
                 ((struct asm_mem){(int8_t)an->reg, (int8_t)an->index, an->scale, false, 0}));
 }
 
+/* Look its page up; if it moves, r11 = rounds after this one. */
+static void find_range(struct xlat *x, unsigned n, bool only)
+{
+    const struct xlat_anchor *an = &x->anchors[n];
+    struct asm_mem low = MEM_BASE(an->base, an->low);
+    if (an->index != X86_REG_NONE) {
+        low.index = (int8_t)an->index;
+        low.scale = an->scale;
+    }
+    xlat_find_page(x, low, an->len, an->write)->flags = FLAGS_DEAD;
+    if (!only || !an->reg)
+        asm_store(&x->a, HOT(anchor[n]), H_R15);
+    if (an->step)
+        count_rounds(x, an);
+}
+
+/* The anchors of the loop that begins with the current instruction are in a row. */
+static unsigned ranges_here(const struct xlat *x, unsigned *first)
+{
+    unsigned n = 0;
+    for (unsigned i = x->nanchors; i-- > 0;) {
+        if (x->anchors[i].loop && x->anchors[i].at == x->i) {
+            *first = i;
+            n++;
+        }
+    }
+    return n;
+}
+
 void xlat_enter_loop(struct xlat *x)
 {
     struct xlat_loop *loop = xlat_loop_around(x, x->i);
-    bool first = true;
+    unsigned first = 0, moving = 0;
     if (!loop || x->i != loop->top)
         return;
-    for (unsigned n = 0; n < x->nanchors; n++) {
-        const struct xlat_anchor *an = &x->anchors[n];
-        if (!an->loop || an->at != x->i)
-            continue;
-        struct asm_mem low = MEM_BASE(an->base, an->low);
-        if (an->index != X86_REG_NONE) {
-            low.index = (int8_t)an->index;
-            low.scale = an->scale;
-        }
-        xlat_find_page(x, low, an->len, an->write)->flags = FLAGS_DEAD;
-        asm_store(&x->a, HOT(anchor[n]), H_R15);
-        if (an->step) {
-            count_rounds(x, an, first);
-            first = false;
-        }
+    unsigned end = ranges_here(x, &first);
+    const bool only = end == 1;
+    end += first;
+    for (unsigned n = first; n < end; n++) {
+        find_range(x, n, only);
+        if (x->anchors[n].step && !only)
+            keep_fewest(x, moving++ == 0);
     }
-    if (loop->counter != X86_REG_NONE)
+    if (loop->counter != X86_REG_NONE) {
+        if (!only)
+            asm_load32(&x->a, H_R11, HOT(tmp[0]));
         set_limit(x, loop);
-    for (unsigned n = 0; n < x->nanchors; n++) {
-        if (x->anchors[n].loop && x->anchors[n].at == x->i && x->anchors[n].reg)
-            load_kept(x, n);
+    }
+    for (unsigned n = first; n < end; n++) {
+        if (x->anchors[n].reg)
+            load_kept(x, n, only);
     }
     x->held = 0;
     loop->label = x->a.len;
