@@ -269,9 +269,18 @@ struct verdict {
     char what[200];
 };
 
+/* A near branch to an address that is not canonical: translated code faults at the target. */
+static bool faults_later(const struct x86_cpu *s, const struct x86_cpu *c, const struct verdict *v)
+{
+    return v->first == FAULTED && v->second == RAN && s->exc_vector == VEC_GP &&
+           !x86_canonical(c->rip);
+}
+
 static bool compare(struct lockstep *ls, const struct x86_cpu *c, struct verdict *v)
 {
     const struct x86_cpu *s = ls->cpu;
+    if (faults_later(s, c, v))
+        return true;
     /* At a fault in the middle, what is dead is not known. */
     uint8_t live = v->first == RAN ? v->live : ls->strict ? ALL_FLAGS : 0;
     if (v->first != v->second) {
