@@ -183,6 +183,7 @@ static void mark_targets(const struct xlat *x, struct xlat_facts *f)
         int64_t to = xi->off + xi->in.len + (int64_t)xi->in.imm;
         if (to < x->insns[0].off || to > xi->off)
             continue;
+        f[k].back = true;
         for (unsigned i = 0; i <= k; i++)
             f[i].target |= x->insns[i].off == to;
     }
@@ -213,7 +214,7 @@ static uint32_t find_facts(struct xlat *x, struct xlat_facts *f)
     for (unsigned i = 0; i < x->n; i++) {
         const struct x86_insn *in = &x->insns[i].in;
         int64_t by;
-        f[i].target = f[i].join = f[i].join_moved = false;
+        f[i].target = f[i].back = f[i].join = f[i].join_moved = false;
         f[i].naccesses = (uint8_t)accesses(in, f[i].a);
         f[i].keeps = keeps_anchors(x, in);
         f[i].writes = writes(in);
@@ -323,7 +324,8 @@ static bool base_survives(struct plan *p, const struct xlat_facts *f)
     return f->known_move;
 }
 
-/* What is used behind a loop is not looked up in each of its rounds. */
+/* What is used behind a loop is not looked up in each of its rounds: neither here nor, without
+ * anchors of its own, by best_place(). */
 static bool ends_loop(struct xlat *x, unsigned insn)
 {
     return x->nloops && insn && xlat_loop_around(x, insn - 1) && !xlat_loop_around(x, insn);
@@ -348,7 +350,8 @@ static void plan_base(struct xlat *x, const struct xlat_facts *f, unsigned base)
             if (f->a[k].base == base && f->a[k].index == X86_REG_NONE && !x->insns[i].anchor[k])
                 take(x, &p, i, k, &f->a[k]);
         }
-        if (!f->keeps || !base_survives(&p, f)) {
+        bool survives = base_survives(&p, f);
+        if (!f->keeps || !survives || (f->back && !p.count)) {
             commit(x, &p);
             restart(&p, i + 1);
         }

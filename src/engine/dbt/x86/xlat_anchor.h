@@ -22,6 +22,7 @@ struct xlat_facts {
     uint8_t naccesses;
     bool keeps;      /* anchors live on over it */
     bool target;     /* some jump of the block comes back to it */
+    bool back;       /* it may jump back itself */
     bool join;       /* forward jumps of the block come here: the first from `from`, and */
     bool join_moved; /* the stack pointer may differ from what it is on the straight way */
     uint8_t from;
