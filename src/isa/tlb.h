@@ -18,6 +18,9 @@
 #include "base/addr.h"
 
 enum { TLB_BITS = 10, TLB_ENTRIES = 1 << TLB_BITS };
+/* Where an address stands in the table: buffers at a distance of 4 MiB must not collide. */
+#define TLB_INDEX(va)                                                                              \
+    (((va) >> GUEST_PAGE_SHIFT ^ (va) >> (GUEST_PAGE_SHIFT + TLB_BITS)) & (TLB_ENTRIES - 1))
 #define TLB_INVALID UINT64_MAX
 #define TLB_ASID(n) ((uint64_t)(n) << 52)
 #define TLB_VPN(va) (((va) >> GUEST_PAGE_SHIFT) & ((UINT64_C(1) << 52) - 1))

@@ -27,7 +27,7 @@ static _Noreturn void fault(struct x86_cpu *c, gva_t va, const struct x86_walk *
 
 static struct tlb_entry *slot_of(struct softmmu *s, unsigned ctx, gva_t va)
 {
-    return &s->tlb[ctx].e[(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+    return &s->tlb[ctx].e[TLB_INDEX(va)];
 }
 
 static unsigned region_bit(gva_t va)
@@ -69,8 +69,8 @@ static void fill(struct softmmu *s, gva_t va, enum x86_access_kind kind, const s
         e->write = tag;
     else if (!same || e->write != tag || (flags & (MEM_PAGE_CODE | MEM_PAGE_CLEAN)))
         e->write = TLB_INVALID;
-    s->global[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->global;
-    s->big[c->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)] = w->size > GUEST_PAGE_SIZE;
+    s->global[c->mmu_ctx][TLB_INDEX(va)] = w->global;
+    s->big[c->mmu_ctx][TLB_INDEX(va)] = w->size > GUEST_PAGE_SIZE;
     if (unlikely(c->watching & X86_WATCH_DATA) && x86_debug_page(c, va))
         e->read = e->write = TLB_INVALID;
     if (w->size > GUEST_PAGE_SIZE)
@@ -542,12 +542,12 @@ const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa)
 
 bool softmmu_is_global(const struct softmmu *s, gva_t va)
 {
-    return s->global[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+    return s->global[s->cpu->mmu_ctx][TLB_INDEX(va)];
 }
 
 bool softmmu_is_big(const struct softmmu *s, gva_t va)
 {
-    return s->big[s->cpu->mmu_ctx][(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+    return s->big[s->cpu->mmu_ctx][TLB_INDEX(va)];
 }
 
 void softmmu_drop_write(struct softmmu *s, const uint8_t *host)

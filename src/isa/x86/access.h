@@ -16,7 +16,7 @@
 
 static inline const struct tlb_entry *tlb_slot(const struct x86_cpu *c, gva_t va)
 {
-    return &c->tlb->e[(va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1)];
+    return &c->tlb->e[TLB_INDEX(va)];
 }
 
 static inline bool in_page(gva_t va, unsigned size)

@@ -190,7 +190,7 @@ static uint64_t descriptor_at(struct dbt_vcpu *d, const struct x86_cpu *c, uint1
 {
     unsigned ctx = kernel_mmu_ctx(c), off = sel & ~7u;
     gva_t va = c->gdt_base + off;
-    unsigned slot = (va >> GUEST_PAGE_SHIFT) & (TLB_ENTRIES - 1);
+    unsigned slot = TLB_INDEX(va);
     const struct tlb_entry *e = &c->tlbs[ctx]->e[slot];
     if ((sel & 4) || off + 7 > c->gdt_limit || e->read != (TLB_VPN(va) | c->asid) ||
         !in_page(va, 8))
