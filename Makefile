@@ -57,6 +57,8 @@ bench: build guest ## side by side with qemu TCG and bochs; writes JSON into the
 	@bench/run $(BUILD)
 
 asan: MESON_FLAGS = -Db_sanitize=address,undefined
+# A vCPU's thread has a signal stack of its own, which the sanitizer would free as if it were its.
+asan: export ASAN_OPTIONS = use_sigaltstack=0
 asan: test-setup build-asan/build.ninja ## the tests under address and undefined-behaviour sanitizers
 	@$(NINJA) -C build-asan
 	@tools/test-report build-asan $(ASAN_SUITES) --no-suite long
