@@ -20,8 +20,8 @@ case $SIZE in short) list=$short ;; *) list="$short $more" ;; esac
 failed=0 absent=
 for stressor in $list; do
     status=0
-    # A stressor that hangs is killed, and that counts.
-    timeout -k 10 90 stress-ng --temp-path . --$stressor 2 --timeout $seconds --verify --oomable \
+    # A stressor that hangs is killed, and that counts. (Some take 8 s of a processor, which others may share.)
+    timeout -k 10 300 stress-ng --temp-path . --$stressor 2 --timeout $seconds --verify --oomable \
         >stress.log 2>&1 || status=$?
     case $status in
         0) ;;
