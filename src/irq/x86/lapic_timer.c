@@ -218,6 +218,9 @@ void lapic_timer_set_divide(struct lapic *l, uint32_t v)
 void lapic_timer_set_current(struct lapic *l, uint32_t count)
 {
     pthread_mutex_lock(&l->dev.lock);
+    /* KVM says 0 of a periodic timer that is about to expire; 0 would stop it for good. */
+    if (!count && timer_mode(l) == TIMER_PERIODIC)
+        count = 1;
     set_remaining(l, timer_mode(l) == TIMER_DEADLINE || !l->timer_initial ? 0 : count);
     pthread_mutex_unlock(&l->dev.lock);
 }

@@ -277,6 +277,29 @@ static void test_page(void **state)
     assert_int_equal(lapic_from_page(to, page, &err), -EINVAL);
 }
 
+/* A count of 0 is the moment before a periodic timer's tick: it goes on. A one-shot timer is
+ * through. */
+static void test_page_at_tick(void **state)
+{
+    struct env *e = *state;
+    struct lapic *l = e->cpu[1], *to = e->cpu[2];
+    uint8_t page[LAPIC_PAGE_BYTES];
+    struct error err;
+
+    wr(l, O_TIMER, 0x200ef);
+    wr(l, O_DIVIDE, 0xb);
+    wr(l, O_INITIAL, MS);
+    lapic_to_page(l, page);
+    memset(page + O_CURRENT, 0, 4);
+    assert_int_equal(lapic_from_page(to, page, &err), 0);
+    fake_advance(MS);
+    assert_int_equal(lapic_ack(to), 0xef);
+    assert_int_not_equal(rd(to, O_CURRENT), 0);
+    page[O_TIMER + 2] = 0;
+    assert_int_equal(lapic_from_page(to, page, &err), 0);
+    assert_int_equal(rd(to, O_CURRENT), 0);
+}
+
 /* Odd accesses neither fault nor write. */
 static void test_odd_access(void **state)
 {
@@ -363,6 +386,7 @@ int main(void)
         LAPIC_TEST(test_off_is_wires),
         LAPIC_TEST(test_init),
         LAPIC_TEST(test_page),
+        LAPIC_TEST(test_page_at_tick),
         LAPIC_TEST(test_odd_access),
         LAPIC_TEST(test_concurrent_delivery),
     };
