@@ -3,24 +3,22 @@
 [ -c /dev/kvm ] || fail "there is no /dev/kvm: $(dmesg | grep -i -m 1 kvm)"
 truncate -s 16M /tmp/disk
 
-# ticks N: waits until the machine has said that its round N is done.
-ticks() {
-    until grep -q "DOPPEL-TICK $1 " /tmp/inner; do
-        kill -0 "$machine" 2>/dev/null || fail "the machine ended before round $1: $(tail -n 1 /tmp/inner)"
+# leg ENGINE WORD...: starts doppel on that engine, and waits until it says that a round was done there. (The leg
+# before may have done more than one.) What it says is in /tmp/leg, and of all before it in /tmp/inner.
+leg() {
+    engine=$1
+    shift
+    cat /tmp/leg >>/tmp/inner
+    echo "on $engine" | tee /tmp/leg >/dev/console
+    doppel "$@" --engine "$engine" --save-on-exit /tmp/state </dev/null >>/tmp/leg 2>&1 &
+    machine=$!
+    until grep -q "DOPPEL-TICK" /tmp/leg; do
+        kill -0 "$machine" 2>/dev/null || fail "the machine ended on $engine: $(tail -n 1 /tmp/leg)"
         sleep 0.2
     done
 }
 
-# leg ENGINE WORD...: starts doppel on that engine; what it says is added to /tmp/inner.
-leg() {
-    engine=$1
-    shift
-    echo "on $engine" | tee -a /tmp/inner >/dev/console
-    doppel "$@" --engine "$engine" --save-on-exit /tmp/state </dev/null >>/tmp/inner 2>&1 &
-    machine=$!
-}
-
-: >/tmp/inner
+: >/tmp/leg
 round=0
 for engine in $(echo "$doppel_engines" | tr , ' '); do
     if [ $round = 0 ]; then
@@ -28,16 +26,16 @@ for engine in $(echo "$doppel_engines" | tr , ' '); do
             --cpus "${doppel_cpus:-1}" --append "console=ttyS0 quiet doppel.test=ticks,disk doppel.rounds=$doppel_rounds doppel.last=$doppel_last"
     else
         kill -TERM "$machine"
-        wait "$machine" || fail "saving on $last ended with status $?: $(tail -n 1 /tmp/inner)"
+        wait "$machine" || fail "saving on $last ended with status $?: $(tail -n 1 /tmp/leg)"
         mv /tmp/state /tmp/saved
         leg "$engine" resume /tmp/saved
     fi
     round=$((round + 1))
     last=$engine
-    ticks "$round"
 done
 wait "$machine"
 status=$?
+cat /tmp/leg >>/tmp/inner
 sed 's/^/inner: /; s/DOPPEL-/doppel-/g' /tmp/inner
 [ $status = 0 ] || fail "the inner machine ended with status $status"
 for name in ticks disk; do
