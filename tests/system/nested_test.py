@@ -14,7 +14,7 @@ import tempfile
 
 from machine import Machine, chain_end, fail, guest_file, make_initramfs, skip, svm_machine, test_results
 
-TIMEOUT, ROUNDS = 900, 16
+TIMEOUT, ROUNDS = 900, 9
 
 
 def main():
