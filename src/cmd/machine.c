@@ -42,7 +42,7 @@ static void menu(void *opaque, char key)
             log_warn("nothing is saved: start with --save-on-exit FILE to be able to");
         break;
     case 'p':
-        if (!pc_power_button(&m->vm))
+        if (!m->vm.board->power_button || !m->vm.board->power_button(&m->vm))
             log_warn("the guest does not listen to its power button; Ctrl-A x ends the machine");
         break;
     default:
@@ -112,7 +112,9 @@ static int exit_status(const struct machine *m, enum vm_end end)
     case VM_RESET_REQUESTED:
         return STATUS_RESET;
     case VM_DEBUG_EXIT:
-        return (int)((m->vm.debug_value << 1 | 1) & 0xff);
+        return (int)((m->vm.exit_value << 1 | 1) & 0xff);
+    case VM_EXITED:
+        return (int)(m->vm.exit_value & 0xff);
     default:
         return STATUS_OK;
     }

@@ -23,6 +23,7 @@ enum machine_event {
     MACHINE_POWER_OFF,  /* S5 */
     MACHINE_RESET,      /* reset register, 0xCF9, keyboard controller, triple fault */
     MACHINE_DEBUG_EXIT, /* port 0xF4: value is the byte or dword written */
+    MACHINE_EXIT,       /* the guest names its exit status: value */
 };
 
 /* What a device may reach. Owned by the VM, outlives every device. */

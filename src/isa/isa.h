@@ -20,9 +20,10 @@ struct isa_ops {
     /* Power-on state. The boot processor runs afterwards, the others wait for their start message.
      */
     void (*cpu_reset)(void *cpu);
-    /* Inter-processor start-up, on the CPU's own thread: INIT, and the start message's vector. */
+    /* Inter-processor start-up, on the CPU's own thread: INIT (NULL: there is no such thing), and
+     * the start message: the address it says, and what else it brings. */
     void (*cpu_init)(void *cpu);
-    void (*cpu_start)(void *cpu, uint8_t vector);
+    void (*cpu_start)(void *cpu, gpa_t addr, uint64_t arg);
     /* The host's free-running counter, and a CPU's own counter as state: freeze notes what the
      * guest would read at `host`, thaw makes it go on from there. One `host` for all CPUs of a VM.
      */

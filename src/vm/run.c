@@ -28,8 +28,8 @@ static void start_up(struct vm *vm, struct vcpu *v, uint32_t req)
     struct error err = {0};
     if (req & VCPU_REQ_INIT)
         vm->isa->cpu_init(v->cpu);
-    if (req & VCPU_REQ_SIPI)
-        vm->isa->cpu_start(v->cpu, atomic_load(&v->sipi_vector));
+    if (req & VCPU_REQ_START)
+        vm->isa->cpu_start(v->cpu, atomic_load(&v->start_addr), atomic_load(&v->start_arg));
     if (vm->engine->state_put(v, &err) < 0)
         vm_fail(vm, "CPU %u cannot be started: %s", v->id, err.text);
 }
@@ -41,10 +41,10 @@ static void start_up(struct vm *vm, struct vcpu *v, uint32_t req)
 static bool serve_requests(struct vm *vm, struct vcpu *v, bool mid_io)
 {
     uint32_t pause = mid_io ? 0 : VCPU_REQ_PAUSE;
-    uint32_t req = vcpu_take(v, VCPU_REQ_STOP | pause | VCPU_REQ_INIT | VCPU_REQ_SIPI);
+    uint32_t req = vcpu_take(v, VCPU_REQ_STOP | pause | VCPU_REQ_INIT | VCPU_REQ_START);
     if (req & VCPU_REQ_STOP)
         return false;
-    if (req & (VCPU_REQ_INIT | VCPU_REQ_SIPI))
+    if (req & (VCPU_REQ_INIT | VCPU_REQ_START))
         start_up(vm, v, req);
     if (req & VCPU_REQ_PAUSE)
         park(vm, v);

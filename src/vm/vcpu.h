@@ -19,7 +19,7 @@ enum vcpu_request {
     VCPU_REQ_PAUSE = 1 << 1,     /* park in vm_pause() */
     VCPU_REQ_STOP = 1 << 2,      /* leave the thread */
     VCPU_REQ_INIT = 1 << 3,      /* INIT message */
-    VCPU_REQ_SIPI = 1 << 4,      /* start-up message; vector in vcpu->sipi_vector */
+    VCPU_REQ_START = 1 << 4,     /* start-up message; its contents in start_addr and start_arg */
     VCPU_REQ_NMI = 1 << 5,
     VCPU_REQ_EXCLUSIVE = 1 << 6, /* another vCPU wants the world stopped */
 };
@@ -32,7 +32,8 @@ struct vcpu {
     void *cpu;         /* the ISA's state (struct x86_cpu) */
     void *engine_priv; /* opaque to all but the engine */
     _Atomic uint32_t requests;
-    _Atomic uint8_t sipi_vector;
+    /* Of VCPU_REQ_START, written before it is set; what isa_ops.cpu_start is given. */
+    _Atomic uint64_t start_addr, start_arg;
     /* While halted the thread sleeps here; kick wakes it. */
     pthread_mutex_t sleep_lock;
     pthread_cond_t sleep_cond;

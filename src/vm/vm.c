@@ -28,9 +28,9 @@ static void host_event(void *opaque, enum machine_event ev, uint32_t value)
     if (vm->end == VM_RUNNING) {
         if (ev == MACHINE_POWER_OFF) {
             vm->end = VM_POWERED_OFF;
-        } else if (ev == MACHINE_DEBUG_EXIT) {
-            vm->end = VM_DEBUG_EXIT;
-            vm->debug_value = value;
+        } else if (ev == MACHINE_DEBUG_EXIT || ev == MACHINE_EXIT) {
+            vm->end = ev == MACHINE_EXIT ? VM_EXITED : VM_DEBUG_EXIT;
+            vm->exit_value = value;
         } else if (vm->no_reboot) {
             vm->end = VM_RESET_REQUESTED;
         } else {
@@ -201,7 +201,8 @@ static int reset_machine(struct vm *vm, struct error *err)
 {
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vm->isa->cpu_reset(vm->vcpus[i].cpu);
-        vcpu_take(&vm->vcpus[i], VCPU_REQ_INTERRUPT | VCPU_REQ_INIT | VCPU_REQ_SIPI | VCPU_REQ_NMI);
+        vcpu_take(&vm->vcpus[i],
+                  VCPU_REQ_INTERRUPT | VCPU_REQ_INIT | VCPU_REQ_START | VCPU_REQ_NMI);
     }
     reset_devices(vm);
     int r = vm->board->boot(vm, err);

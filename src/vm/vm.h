@@ -40,6 +40,7 @@ enum vm_end {
     VM_POWERED_OFF,
     VM_RESET_REQUESTED, /* with no_reboot */
     VM_DEBUG_EXIT,
+    VM_EXITED, /* with the status in exit_value */
     VM_FAILED,
     VM_SAVED, /* state written, machine stopped on request */
     VM_QUIT,  /* the user asked (Ctrl-A x, SIGTERM) */
@@ -52,6 +53,9 @@ struct board_ops {
     const char *name;
     /* Devices are reset by the VM; this puts the loaded kernel's entry state into the CPUs. */
     int (*boot)(struct vm *vm, struct error *err);
+    /* The user presses the power button; false: the guest does not listen, or not yet. Any thread.
+     * NULL: there is none. */
+    bool (*power_button)(struct vm *vm);
     void (*destroy)(struct vm *vm);
 };
 
@@ -81,7 +85,7 @@ struct vm {
     unsigned nparked;     /* vCPUs waiting in the pause point */
     unsigned pause_depth; /* > 0: vCPUs must park */
     enum vm_end end;
-    uint32_t debug_value;
+    uint32_t exit_value; /* of VM_DEBUG_EXIT and VM_EXITED */
     struct error failure;
     bool reset_pending;
     bool prepared, started, engine_ready;

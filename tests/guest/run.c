@@ -139,7 +139,7 @@ static int resume(struct run *r, const struct pc_config *cfg, int fd)
 
 static bool wants_save(const struct run *r, enum vm_end end)
 {
-    return end == VM_DEBUG_EXIT && r->vm.debug_value == VERDICT_SAVE;
+    return end == VM_DEBUG_EXIT && r->vm.exit_value == VERDICT_SAVE;
 }
 
 static int run_all(struct run *r, const struct pc_config *cfg, enum vm_end *end)
@@ -168,8 +168,8 @@ static const char *verdict(const struct run *r, enum vm_end end)
         snprintf(text, sizeof(text), "the machine failed: %s", r->vm.failure.text);
     else if (wants_save(r, end))
         snprintf(text, sizeof(text), "the guest asked for one engine more");
-    else if (end == VM_DEBUG_EXIT && r->vm.debug_value)
-        snprintf(text, sizeof(text), "the guest says no at line %u", r->vm.debug_value);
+    else if (end == VM_DEBUG_EXIT && r->vm.exit_value)
+        snprintf(text, sizeof(text), "the guest says no at line %u", r->vm.exit_value);
     else if (end != r->expect)
         snprintf(text, sizeof(text), "the machine ended in another way (%d)", end);
     else if (r->at + 1 < r->n)

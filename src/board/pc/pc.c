@@ -30,7 +30,15 @@ static void pc_destroy(struct vm *vm)
     free(pc);
 }
 
-static const struct board_ops pc_ops = {.name = "pc", .boot = pc_boot, .destroy = pc_destroy};
+static bool pc_power_button(struct vm *vm)
+{
+    struct pc *pc = vm->board_priv;
+    acpi_pm_power_button(pc->pm);
+    return acpi_pm_power_button_enabled(pc->pm);
+}
+
+static const struct board_ops pc_ops = {
+    .name = "pc", .boot = pc_boot, .power_button = pc_power_button, .destroy = pc_destroy};
 
 int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **console,
               struct error *err)
@@ -55,11 +63,4 @@ int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **c
         r = pc_create_devices(pc, err);
     *console = pc->console;
     return r;
-}
-
-bool pc_power_button(struct vm *vm)
-{
-    struct pc *pc = vm->board_priv;
-    acpi_pm_power_button(pc->pm);
-    return acpi_pm_power_button_enabled(pc->pm);
 }

@@ -38,8 +38,4 @@ struct pc_config {
 int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **console,
               struct error *err) must_check;
 
-/* Ask the guest to shut down, as the power button does; false: it does not listen, or not yet. Any
- * thread. */
-bool pc_power_button(struct vm *vm);
-
 #endif

@@ -109,8 +109,8 @@ static void kick(void *opaque, unsigned cpu, enum lapic_kick what, uint8_t vecto
         vcpu_request(v, VCPU_REQ_INIT);
         break;
     case LAPIC_KICK_SIPI:
-        atomic_store(&v->sipi_vector, vector);
-        vcpu_request(v, VCPU_REQ_SIPI);
+        atomic_store(&v->start_addr, (uint64_t)vector << 12);
+        vcpu_request(v, VCPU_REQ_START);
         break;
     }
 }

@@ -213,7 +213,7 @@ static enum service service(struct vcpu *v, struct vm_exit *exit)
     if (req & VCPU_REQ_NMI)
         c->nmi_pending = true;
     if (atomic_load(&v->requests) &
-        (VCPU_REQ_PAUSE | VCPU_REQ_STOP | VCPU_REQ_INIT | VCPU_REQ_SIPI))
+        (VCPU_REQ_PAUSE | VCPU_REQ_STOP | VCPU_REQ_INIT | VCPU_REQ_START))
         return leave(exit, EXIT_INTERRUPTED);
     if (c->run_state == X86_WAIT_SIPI)
         return leave(exit, EXIT_HALT);

@@ -106,14 +106,15 @@ static void cpu_init(void *cpu)
     c->run_state = apic_base & 0x100 ? X86_RUNNING : X86_WAIT_SIPI;
 }
 
-/* Start-up message: real mode at vector * 4 KiB [SDM 3A 8.4]. Ignored unless waiting for it. */
-static void cpu_start(void *cpu, uint8_t vector)
+/* Start-up message: real mode at a page below 1 MiB [SDM 3A 8.4]. Ignored unless waiting for it. */
+static void cpu_start(void *cpu, gpa_t addr, uint64_t arg)
 {
     struct x86_cpu *c = cpu;
+    (void)arg;
     if (c->run_state != X86_WAIT_SIPI)
         return;
-    c->seg[SEG_CS].sel = (uint16_t)(vector << 8);
-    c->seg[SEG_CS].base = (uint64_t)vector << 12;
+    c->seg[SEG_CS].sel = (uint16_t)(addr >> 4);
+    c->seg[SEG_CS].base = addr;
     c->rip = 0;
     c->run_state = X86_RUNNING;
 }

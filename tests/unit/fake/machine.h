@@ -17,7 +17,7 @@ struct fake_machine {
     struct guest_clock clock;
     struct guest_mem mem; /* none until the test sets it up */
     struct dev_host host;
-    unsigned events[3]; /* by enum machine_event */
+    unsigned events[4]; /* by enum machine_event */
     uint32_t event_value;
 };
 
