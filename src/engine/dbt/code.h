@@ -90,10 +90,10 @@ enum code_site_flag {
     CODE_SITE_STALE = 1 << 5,  /* the block, which checks itself, found other bytes */
 };
 
-/* A jump to another block of the same page. */
+/* A jump to another block: of the same page, where mappings can change. */
 struct code_link {
     uint32_t block;
-    uint16_t off;   /* target in the page, */
+    int32_t off;    /* target, from the start of the block's page, */
     uint32_t ctx;   /* and its context */
     uint32_t patch; /* where its 4-byte displacement stands, from the block's entry, */
     uint32_t stub;  /* and where it leads while it is not linked */

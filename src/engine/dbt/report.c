@@ -1,12 +1,9 @@
 /*
- * What --stats says of the translator beyond each vCPU's counters.
+ * What --stats says of the code cache, for every front end.
  */
-#include "engine/dbt/dbt.h"
-#include "isa/x86/decode.h"
+#include "engine/dbt/report.h"
 
-enum { TOP = 10 };
-
-static void report_code(struct code_cache *cc, engine_stat_fn *add, void *opaque)
+void code_report(struct code_cache *cc, engine_stat_fn *add, void *opaque)
 {
     static const char group[] = "translation";
     pthread_mutex_lock(&cc->lock);
@@ -27,37 +24,4 @@ static void report_code(struct code_cache *cc, engine_stat_fn *add, void *opaque
     add(opaque, group, "flushes", (double)s.flushes);
     add(opaque, group, "cache_bytes", (double)size);
     add(opaque, group, "cache_bytes_used", (double)used);
-}
-
-/* The class counted most often, which is taken out; 0: none is left. */
-static unsigned take_top(uint64_t counts[X86_I_COUNT], uint64_t *count)
-{
-    unsigned top = 0;
-    *count = 0;
-    for (unsigned i = 0; i < X86_I_COUNT; i++) {
-        if (counts[i] > *count) {
-            *count = counts[i];
-            top = i;
-        }
-    }
-    counts[top] = 0;
-    return top;
-}
-
-void dbt_report(struct vm *vm, engine_stat_fn *add, void *opaque)
-{
-    struct dbt_vm *dv = vm->engine_priv;
-    uint64_t counts[X86_I_COUNT] = {0}, count;
-    report_code(&dv->code, add, opaque);
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        const struct dbt_vcpu *d = vm->vcpus[i].engine_priv;
-        for (unsigned k = 0; k < X86_I_COUNT; k++)
-            counts[k] += d->untranslated[k];
-    }
-    for (unsigned i = 0; i < TOP; i++) {
-        unsigned top = take_top(counts, &count);
-        if (!count)
-            break;
-        add(opaque, "untranslated", x86_iclass_name(top), (double)count);
-    }
 }

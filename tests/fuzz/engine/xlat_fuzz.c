@@ -136,7 +136,7 @@ static void sites_are_right(const struct made *m)
         must(fix == 0 || (fix >= 2 && fix + 4 <= m->d.len));
     }
     for (uint32_t i = 0; i < m->d.nlinks; i++) {
-        must(m->d.links[i].off < GUEST_PAGE_SIZE);
+        must(m->d.links[i].off >= 0 && m->d.links[i].off < (int)GUEST_PAGE_SIZE);
         must(m->d.links[i].patch + 4 <= m->d.len);
         must((m->d.links[i].patch & 7) <= 4); /* one aligned store can change it */
     }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/choose.h"
-#include "engine/dbt/x86/host.h"
+#include "engine/dbt/host.h"
 
 enum { FAST_KIPS = 2000000, EMULATED_KIPS = 900 };
 

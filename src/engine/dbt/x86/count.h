@@ -4,7 +4,7 @@
 #ifndef DOPPEL_ENGINE_DBT_X86_COUNT_H
 #define DOPPEL_ENGINE_DBT_X86_COUNT_H
 
-#include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/dbt.h"
 
 static inline void count_call(struct dbt_vcpu *d, enum stub_reason why)
 {

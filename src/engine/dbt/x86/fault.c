@@ -9,7 +9,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/dbt.h"
 #include "isa/x86/flags.h"
 
 enum { STACK_SIZE = 64 << 10 };

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/dbt.h"
 #include "vm/exclusive.h"
 
 enum { TRIES = 3, VERSIONS = 4 };

@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "engine/dbt/dbt.h"
-#include "engine/dbt/x86/host.h"
+#include "engine/dbt/host.h"
+#include "engine/dbt/x86/dbt.h"
 #include "isa/isa.h"
 #include "isa/x86/access.h"
 #include "isa/x86/flags.h"

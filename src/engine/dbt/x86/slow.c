@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "engine/dbt/dbt.h"
 #include "engine/dbt/x86/count.h"
+#include "engine/dbt/x86/dbt.h"
 #include "engine/dbt/x86/fpu.h"
 #include "isa/x86/access.h"
 #include "isa/x86/debug.h"

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/dbt.h"
 #include "isa/x86/access.h"
 
 enum { NEIGHBOURS = 16 }; /* pages of a large one that are filled together */

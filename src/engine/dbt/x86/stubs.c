@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "engine/dbt/asm.h"
 #include "engine/dbt/code.h"
+#include "engine/dbt/host.h"
 #include "engine/dbt/space.h"
-#include "engine/dbt/x86/asm.h"
-#include "engine/dbt/x86/host.h"
 #include "engine/dbt/x86/xlat.h"
 #include "isa/x86/regs.h"
 

@@ -12,9 +12,9 @@
  */
 #include <stddef.h>
 
+#include "engine/dbt/asm.h"
 #include "engine/dbt/code.h"
 #include "engine/dbt/space.h"
-#include "engine/dbt/x86/asm.h"
 #include "engine/dbt/x86/stubs.h"
 #include "isa/x86/regs.h"
 

@@ -14,9 +14,9 @@
 #ifndef DOPPEL_ENGINE_DBT_X86_XLAT_H
 #define DOPPEL_ENGINE_DBT_X86_XLAT_H
 
+#include "engine/dbt/asm.h"
 #include "engine/dbt/code.h"
 #include "engine/dbt/space.h"
-#include "engine/dbt/x86/asm.h"
 #include "engine/dbt/x86/ctx.h"
 #include "isa/x86/insn.h"
 

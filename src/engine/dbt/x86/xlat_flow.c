@@ -16,7 +16,7 @@
 uint32_t xlat_new_link(struct xlat *x, int64_t target, uint32_t ctx)
 {
     uint32_t n = x->nlinks++;
-    x->links[n] = (struct code_link){.off = (uint16_t)target, .ctx = ctx};
+    x->links[n] = (struct code_link){.off = (int32_t)target, .ctx = ctx};
     return n;
 }
 

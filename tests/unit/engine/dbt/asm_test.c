@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/dbt/x86/asm.h"
+#include "engine/dbt/asm.h"
 #include "isa/x86/decode.h"
 #include "isa/x86/insn.h"
 

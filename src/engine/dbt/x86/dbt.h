@@ -1,5 +1,5 @@
 /*
- * The translator's per-VM and per-vCPU parts.
+ * The x86 front end's per-VM and per-vCPU parts.
  *
  * Invariants
  * 1. Only 64-bit code without hardware breakpoints on data is translated; the embedded interpreter
@@ -9,8 +9,8 @@
  * 3. hot->attention and a jump mask of 0 are set after c->attention and cleared before that is
  *    looked at.
  */
-#ifndef DOPPEL_ENGINE_DBT_DBT_H
-#define DOPPEL_ENGINE_DBT_DBT_H
+#ifndef DOPPEL_ENGINE_DBT_X86_DBT_H
+#define DOPPEL_ENGINE_DBT_X86_DBT_H
 
 #include "engine/dbt/code.h"
 #include "engine/dbt/space.h"
@@ -72,7 +72,7 @@ struct dbt_vcpu {
     struct xlat xlat;
 };
 
-/* dbt.c: engine_ops, shared with the engine that compares (x86/lockstep.c) */
+/* x86/dbt.c: engine_ops, shared with the engine that compares (x86/lockstep.c) */
 int dbt_vm_init(struct vm *vm, struct error *err) must_check;
 void dbt_vm_destroy(struct vm *vm);
 void dbt_run(struct vcpu *v, struct vm_exit *exit);
@@ -81,7 +81,7 @@ void dbt_code_changed(struct vm *vm, gpa_t page, uint64_t lines);
 int dbt_vcpu_init(struct vcpu *v, struct error *err) must_check;
 void dbt_vcpu_destroy(struct vcpu *v);
 
-/* report.c */
+/* x86/report.c */
 void dbt_report(struct vm *vm, engine_stat_fn *add, void *opaque);
 
 /* x86/slow.c: what stubs call, and the way in. */

@@ -1,7 +1,7 @@
 /*
  * Host CPU features. [SDM 2A CPUID]
  */
-#include "engine/dbt/x86/host.h"
+#include "engine/dbt/host.h"
 
 #include <cpuid.h>
 #include <errno.h>

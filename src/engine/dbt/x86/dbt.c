@@ -5,13 +5,13 @@
  * -> its stubs (x86/stubs.c) -> x86/slow.c -> the interpreter's exec_* functions, or x86/find.c and
  * the translator (x86/xlat.c) for code not seen before.
  */
-#include "engine/dbt/dbt.h"
+#include "engine/dbt/x86/dbt.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "engine/dbt/x86/host.h"
+#include "engine/dbt/host.h"
 #include "isa/x86/system.h"
 #include "vm/exclusive.h"
 

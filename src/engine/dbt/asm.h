@@ -2,8 +2,8 @@
  * Writing x86-64 host instructions into a buffer. Registers are numbered as the instruction set
  * does; a memory operand is base + index << scale + disp, optionally through GS.
  */
-#ifndef DOPPEL_ENGINE_DBT_X86_ASM_H
-#define DOPPEL_ENGINE_DBT_X86_ASM_H
+#ifndef DOPPEL_ENGINE_DBT_ASM_H
+#define DOPPEL_ENGINE_DBT_ASM_H
 
 #include <stdbool.h>
 #include <stdint.h>

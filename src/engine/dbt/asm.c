@@ -1,7 +1,7 @@
 /*
  * Host instruction encoding. [SDM 2 2.1-2.3]
  */
-#include "engine/dbt/x86/asm.h"
+#include "engine/dbt/asm.h"
 
 enum { REX = 0x40, REX_W = 8, REX_R = 4, REX_X = 2, REX_B = 1, PREFIX_GS = 0x65 };
 

@@ -1,8 +1,8 @@
 /*
  * What the translator needs to know of the host's CPU.
  */
-#ifndef DOPPEL_ENGINE_DBT_X86_HOST_H
-#define DOPPEL_ENGINE_DBT_X86_HOST_H
+#ifndef DOPPEL_ENGINE_DBT_HOST_H
+#define DOPPEL_ENGINE_DBT_HOST_H
 
 #include <stdbool.h>
 
