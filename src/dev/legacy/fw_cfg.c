@@ -8,6 +8,7 @@
 #include "base/endian.h"
 
 enum { PORT_SELECT = 0x510, OFF_DATA = 1, PORT_DMA = 0x514, DMA_HIGH = 0, DMA_LOW = 4 };
+enum { MMIO_SELECT = 8, MMIO_REGS = 10, MMIO_DMA = 16 };
 enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
 enum { ID_TRADITIONAL = 1, ID_DMA = 2 };
 
@@ -157,6 +158,27 @@ static enum io_status dma_reg_write(void *opaque, uint64_t off, unsigned size, u
     return IO_OK;
 }
 
+/* In memory the selector is big-endian, and the data register gives up to 8 bytes at once, in the
+ * order in which they would come one by one. */
+static enum io_status mmio_read(void *opaque, uint64_t off, unsigned size, uint64_t *val)
+{
+    if (off + size > MMIO_SELECT)
+        return IO_ERROR;
+    *val = 0;
+    for (unsigned i = 0; i < size; i++)
+        *val |= (uint64_t)read_byte(opaque) << 8 * i;
+    return IO_OK;
+}
+
+static enum io_status mmio_write(void *opaque, uint64_t off, unsigned size, uint64_t val)
+{
+    if (off != MMIO_SELECT || size != 2)
+        return IO_ERROR;
+    select_item(opaque, be16toh((uint16_t)val));
+    return IO_OK;
+}
+
+static const struct io_ops mmio_ops = {mmio_read, mmio_write, 1, 8, false};
 static const struct io_ops fw_cfg_ops = {fw_cfg_read, fw_cfg_write, 1, 2, false};
 static const struct io_ops dma_ops = {dma_reg_read, dma_reg_write, 4, 4, false};
 
@@ -282,7 +304,30 @@ static int add_fixed_items(struct fw_cfg *f)
     return add(f, FW_CFG_FILE_DIR, "", empty_dir, sizeof(empty_dir));
 }
 
-int fw_cfg_create(struct fw_cfg **out, const struct dev_host *host)
+/* The two regions; frees `f` when either's addresses are taken. */
+static int place(struct fw_cfg *f, struct io_space *space, struct io_region regs, uint64_t dma)
+{
+    int rc;
+
+    regs.name = "fw-cfg";
+    regs.opaque = f;
+    regs.lock = &f->dev.lock;
+    rc = io_space_add(space, &regs);
+    if (rc < 0)
+        goto out_free;
+    rc = io_space_add(space, &(struct io_region){"fw-cfg-dma", dma, 8, &dma_ops, f, &f->dev.lock});
+    if (rc < 0)
+        goto out_region;
+    return 0;
+
+out_region:
+    io_space_remove(space, regs.base);
+out_free:
+    fw_cfg_destroy(&f->dev);
+    return rc;
+}
+
+static int make(struct fw_cfg **out, const struct dev_host *host)
 {
     struct fw_cfg *f = calloc(1, sizeof(*f));
     int rc;
@@ -293,21 +338,23 @@ int fw_cfg_create(struct fw_cfg **out, const struct dev_host *host)
     f->next_file = FW_CFG_FILE_FIRST;
     rc = add_fixed_items(f);
     if (rc < 0)
-        goto out_free;
-    rc = io_space_add(host->pio,
-                      &(struct io_region){"fw-cfg", PORT_SELECT, 2, &fw_cfg_ops, f, &f->dev.lock});
-    if (rc < 0)
-        goto out_free;
-    rc = io_space_add(host->pio,
-                      &(struct io_region){"fw-cfg-dma", PORT_DMA, 8, &dma_ops, f, &f->dev.lock});
-    if (rc < 0)
-        goto out_region;
+        fw_cfg_destroy(&f->dev);
     *out = f;
-    return 0;
-
-out_region:
-    io_space_remove(host->pio, PORT_SELECT);
-out_free:
-    fw_cfg_destroy(&f->dev);
     return rc;
+}
+
+int fw_cfg_create(struct fw_cfg **out, const struct dev_host *host)
+{
+    const struct io_region regs = {.base = PORT_SELECT, .len = 2, .ops = &fw_cfg_ops};
+    int rc = make(out, host);
+
+    return rc < 0 ? rc : place(*out, host->pio, regs, PORT_DMA);
+}
+
+int fw_cfg_create_mmio(struct fw_cfg **out, const struct dev_host *host, gpa_t base)
+{
+    const struct io_region regs = {.base = base, .len = MMIO_REGS, .ops = &mmio_ops};
+    int rc = make(out, host);
+
+    return rc < 0 ? rc : place(*out, host->mmio, regs, base + MMIO_DMA);
 }

@@ -40,6 +40,8 @@ struct fw_cfg {
 extern const struct state_desc fw_cfg_state;
 
 int fw_cfg_create(struct fw_cfg **out, const struct dev_host *host) must_check;
+/* The same in memory: data at `base`, selector at + 8, DMA at + 16. */
+int fw_cfg_create_mmio(struct fw_cfg **out, const struct dev_host *host, gpa_t base) must_check;
 /* Both copy `data`. Before the machine runs. -EEXIST: the key or name is taken; -ENOSPC; -EINVAL:
  * name too long or empty; -ENOMEM. */
 int fw_cfg_add_item(struct fw_cfg *f, uint16_t key, const void *data, uint32_t len) must_check;

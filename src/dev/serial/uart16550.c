@@ -58,7 +58,7 @@ static uint8_t pending(const struct uart16550 *u)
 /* On a PC, OUT2 gates the interrupt output; looped back it is off the pin. */
 static void update(struct uart16550 *u)
 {
-    bool open = u->mcr & MCR_OUT2 && !(u->mcr & MCR_LOOP);
+    bool open = (u->mcr & MCR_OUT2 || u->ungated) && !(u->mcr & MCR_LOOP);
 
     irq_line_set(&u->irq, open && pending(u) != IIR_NONE);
 }
@@ -305,21 +305,27 @@ static const struct dev_class uart_class = {
     .destroy = dev_free,
 };
 
-int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsigned n, uint16_t base,
-                     struct irq_line irq, struct chr_backend *chr)
+static struct uart16550 *make(const struct dev_host *host, unsigned n, struct irq_line irq)
 {
     struct uart16550 *u = calloc(1, sizeof(*u));
     char id[32];
-    int rc;
 
     if (!u)
-        return -ENOMEM;
+        return NULL;
     snprintf(id, sizeof(id), "uart%u", n);
     dev_init(&u->dev, &uart_class, host, id);
     u->irq = irq;
     uart_reset(&u->dev);
-    rc = io_space_add(
-        host->pio, &(struct io_region){"uart16550", base, UART_PORTS, &uart_ops, u, &u->dev.lock});
+    return u;
+}
+
+/* Frees `u` when its addresses are taken. */
+static int place(struct uart16550 *u, struct io_space *space, uint64_t base,
+                 struct chr_backend *chr)
+{
+    int rc = io_space_add(
+        space, &(struct io_region){"uart16550", base, UART_PORTS, &uart_ops, u, &u->dev.lock});
+
     if (rc < 0) {
         dev_free(&u->dev);
         return rc;
@@ -329,6 +335,22 @@ int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsign
         chr->opaque = u;
         chr->receive = uart_receive;
     }
-    *out = u;
     return 0;
+}
+
+int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsigned n, uint16_t base,
+                     struct irq_line irq, struct chr_backend *chr)
+{
+    *out = make(host, n, irq);
+    return *out ? place(*out, host->pio, base, chr) : -ENOMEM;
+}
+
+int uart16550_create_mmio(struct uart16550 **out, const struct dev_host *host, unsigned n,
+                          gpa_t base, struct irq_line irq, struct chr_backend *chr)
+{
+    *out = make(host, n, irq);
+    if (!*out)
+        return -ENOMEM;
+    (*out)->ungated = true;
+    return place(*out, host->mmio, base, chr);
 }

@@ -28,6 +28,7 @@ struct uart16550 {
     struct dev dev;
     STATE_MEMBERS(UART_STATE)
     struct irq_line irq;
+    bool ungated;            /* OUT2 does not matter to the interrupt */
     struct chr_backend *chr; /* NULL: nothing is connected */
     bool rx_wanted;          /* the back end holds bytes it could not give us */
 };
@@ -38,5 +39,8 @@ extern const struct state_desc uart16550_state;
  */
 int uart16550_create(struct uart16550 **out, const struct dev_host *host, unsigned n, uint16_t base,
                      struct irq_line irq, struct chr_backend *chr) must_check;
+/* The same in memory, as boards that are no PCs have it. */
+int uart16550_create_mmio(struct uart16550 **out, const struct dev_host *host, unsigned n,
+                          gpa_t base, struct irq_line irq, struct chr_backend *chr) must_check;
 
 #endif

@@ -149,12 +149,34 @@ static void test_hostile_dma(void **state)
     pthread_mutex_unlock(&d->lock);
 }
 
+/* Memory-mapped: the selector big-endian, data in the order of bytes whatever the width. */
+static void test_mmio(void **state)
+{
+    struct env *e = *state;
+    struct fw_cfg *f;
+    uint64_t v;
+
+    assert_int_equal(fw_cfg_create_mmio(&f, &e->m.host, 0x10100000), 0);
+    assert_int_equal(fw_cfg_add_file(f, "data", "0123456789", 10), 0);
+    io_space_write(&e->m.mmio, 0x10100008, 2, htobe16(FW_CFG_FILE_FIRST));
+    io_space_read(&e->m.mmio, 0x10100000, 1, &v);
+    assert_int_equal(v, '0');
+    io_space_read(&e->m.mmio, 0x10100000, 8, &v);
+    assert_memory_equal(&v, "12345678", 8);
+    io_space_read(&e->m.mmio, 0x10100000, 2, &v);
+    assert_memory_equal(&v, "9\0", 2);
+    io_space_read(&e->m.mmio, 0x10100010, 8, &v);
+    assert_memory_equal(&v, "QEMU CFG", 8);
+    fake_destroy(&f->dev);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_signature), T(test_files), T(test_item_limit), T(test_dma), T(test_hostile_dma),
+        T(test_signature), T(test_files),       T(test_item_limit),
+        T(test_dma),       T(test_hostile_dma), T(test_mmio),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "dev/legacy/debug_exit.h"
 #include "dev/legacy/debugcon.h"
+#include "dev/legacy/finisher.h"
 #include "dev/legacy/port92.h"
 #include "unit/fake/machine.h"
 
@@ -48,6 +49,28 @@ static void test_port92(void **state)
     fake_machine_destroy(&m);
 }
 
+static void test_finisher(void **state)
+{
+    struct fake_machine m;
+    struct dev *d;
+
+    (void)state;
+    fake_machine_init(&m);
+    assert_int_equal(finisher_create(&d, &m.host, 0x100000), 0);
+    io_space_write(&m.mmio, 0x100000, 4, 0x1234);
+    io_space_write(&m.mmio, 0x100004, 4, FINISHER_PASS);
+    assert_int_equal(m.events[MACHINE_POWER_OFF], 0);
+    io_space_write(&m.mmio, 0x100000, 2, FINISHER_PASS);
+    assert_int_equal(m.events[MACHINE_POWER_OFF], 1);
+    io_space_write(&m.mmio, 0x100000, 4, FINISHER_RESET);
+    assert_int_equal(m.events[MACHINE_RESET], 1);
+    io_space_write(&m.mmio, 0x100000, 4, 42 << 16 | FINISHER_FAIL);
+    assert_int_equal(m.events[MACHINE_EXIT], 1);
+    assert_int_equal(m.event_value, 42);
+    fake_destroy(d);
+    fake_machine_destroy(&m);
+}
+
 static char written[8];
 
 static void chr_write(struct chr_backend *b, const uint8_t *buf, size_t len)
@@ -79,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_debug_exit),
+        cmocka_unit_test(test_finisher),
         cmocka_unit_test(test_port92),
         cmocka_unit_test(test_debugcon),
     };
