@@ -31,7 +31,7 @@ enum riscv_run_state { RISCV_RUNNING, RISCV_WAITING, RISCV_STOPPED };
     S(uint64_t, medeleg)                                                                           \
     S(uint64_t, mideleg)                                                                           \
     S(uint64_t, mie)                                                                               \
-    S(uint64_t, mip)      /* the bits that software sets; lines are in `lines` */                  \
+    S(uint64_t, mip) /* the bits that software sets; lines are in `lines` */                       \
     S(uint64_t, mtvec)                                                                             \
     S(uint64_t, mepc)                                                                              \
     S(uint64_t, mcause)                                                                            \
@@ -71,7 +71,7 @@ enum riscv_line {
 /* Why the engine's loop should leave translated or decoded code. */
 enum riscv_attention {
     RISCV_ATTN_REQUEST = 1 << 0, /* vcpu->requests; set by kick */
-    RISCV_ATTN_STATE = 1 << 1,   /* interrupts may have become deliverable: lines, mie, mstatus ... */
+    RISCV_ATTN_STATE = 1 << 1, /* interrupts may have become deliverable: lines, mie, mstatus ... */
 };
 
 struct riscv_cpu;
@@ -83,8 +83,8 @@ struct riscv_env {
     void *machine;
     uint64_t (*mmio_read)(void *machine, gpa_t gpa, unsigned size);
     void (*mmio_write)(void *machine, gpa_t gpa, unsigned size, uint64_t val);
-    void *platform;                              /* the board's, for those below */
-    uint64_t (*time)(void *platform);            /* the `time` CSR, in ticks of 10 MHz */
+    void *platform;                   /* the board's, for those below */
+    uint64_t (*time)(void *platform); /* the `time` CSR, in ticks of 10 MHz */
     void (*stimecmp_changed)(void *platform, struct riscv_cpu *c); /* Sstc: set or clear STIP */
     /*
      * ECALL from S-mode (or from U-mode in a process VM): true, it was done (registers changed, pc
@@ -96,7 +96,8 @@ struct riscv_env {
 /* Guest-physical memory as page walks need it; false: not RAM. */
 struct riscv_phys {
     bool (*load)(void *engine, gpa_t gpa, uint64_t *val); /* 8 bytes, aligned */
-    int (*cas)(void *engine, gpa_t gpa, uint64_t old, uint64_t val); /* 1 swapped 0 lost -1 no RAM */
+    int (*cas)(void *engine, gpa_t gpa, uint64_t old,
+               uint64_t val); /* 1 swapped 0 lost -1 no RAM */
 };
 
 /* Slow paths of memory, the engine's (engine/softmmu). They raise the guest's faults themselves and
@@ -118,22 +119,24 @@ enum riscv_mmu_ctx { RISCV_MMU_U, RISCV_MMU_S, RISCV_MMU_S_SUM, RISCV_MMU_M, RIS
 
 struct riscv_cpu {
     /* Hot, in the order the fast path wants them. */
-    const struct tlb *tlb;      /* of data accesses in the current context */
-    uint64_t asid;              /* TLB_ASID of the current address space */
+    const struct tlb *tlb; /* of data accesses in the current context */
+    uint64_t asid;         /* TLB_ASID of the current address space */
     /* A process VM has no TLB: guest address a is at host address flat_base + a for a < flat_size.
      * 0: there is a TLB. */
     uint64_t flat_base, flat_size;
     const struct riscv_op *op;  /* executing; its address gives the precise pc */
     uint64_t code_base;         /* pc of the current block's page start */
     _Atomic uint32_t attention; /* non-zero: leave at the next block boundary */
+    uint16_t fp_modes;          /* what may run on the host's FPU: isa/riscv/fp_state.h */
+    bool fp_live;               /* MXCSR is the guest's */
 
     STATE_MEMBERS(RISCV_CPU_STATE) /* wire state */
 
-    _Atomic uint64_t lines;     /* bits 1 << enum riscv_line that controllers hold up */
-    unsigned id;                /* hart number */
+    _Atomic uint64_t lines;           /* bits 1 << enum riscv_line that controllers hold up */
+    unsigned id;                      /* hart number */
     struct tlb *tlbs[RISCV_MMU_CTXS]; /* the engine's; `tlb` is one of them */
-    uint8_t mmu_ctx;            /* derived: of data accesses */
-    uint64_t icount;            /* instructions retired */
+    uint8_t mmu_ctx;                  /* derived: of data accesses */
+    uint64_t icount;                  /* instructions retired */
     /* What riscv_raise() left for riscv_deliver_pending(). */
     uint64_t exc_cause, exc_tval;
     const struct riscv_mem_slow *slow;
