@@ -7,13 +7,13 @@
 
 #include <stdint.h>
 
-/* RISCV_OP_ADDI, ...: one for each line of the pattern files, but for compressed forms, which decode
- * to the instruction that they abbreviate. Generated. */
+/* RISCV_OP_ADDI, ...: one for each line of the pattern files, but for compressed forms, which
+ * decode to the instruction that they abbreviate. Generated. */
 #include "isa/riscv/op_names.h"
 
 struct riscv_insn {
-    uint16_t op;  /* enum riscv_op */
-    uint8_t len;  /* 2 or 4 */
+    uint16_t op; /* enum riscv_op_id */
+    uint8_t len; /* 2 or 4 */
     uint8_t rd, rs1, rs2, rs3;
     uint8_t rm;   /* rounding mode of floating point; aq and rl (bits 1 and 0) of atomics */
     int32_t imm;  /* immediate, sign-extended; shift amount; of CSR instructions: the immediate */
