@@ -33,6 +33,15 @@ def cpu_seconds(pid):
     return total / 1e9
 
 
+def lines_of_command(command, environment=None):
+    """What a program prints, and a line that says so if it fails."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          env={**os.environ, **(environment or {})}) as process:
+        yield from lines_of(process.stdout.fileno(), process, time.monotonic() + TIMEOUT)
+    if process.returncode != 0:
+        yield time.monotonic(), f"DOPPEL-CLASS native {os.path.basename(command[0])} failed: {process.returncode}"
+
+
 class Native:
     """The host itself, without a machine."""
     name = "native"
@@ -54,12 +63,7 @@ class Native:
                 yield from self._output([f"{TOP}/bench/guest/native-programs", DEBIAN, work, *options.only])
 
     def _output(self, command):
-        no_root = {} if os.getuid() == 0 else {"NO_ROOT": "1"}
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              env={**os.environ, **no_root}) as process:
-            yield from lines_of(process.stdout.fileno(), process, time.monotonic() + TIMEOUT)
-        if process.returncode != 0:
-            yield time.monotonic(), f"DOPPEL-CLASS native {os.path.basename(command[0])} failed: {process.returncode}"
+        return lines_of_command(command, {} if os.getuid() == 0 else {"NO_ROOT": "1"})
 
 
 class Machine:
@@ -210,13 +214,16 @@ def judge(name, listener, native):
 
 
 def contest(build, options):
-    """All runs, interleaved: ({name: [listener]}, complaints)."""
-    guest = build_guest(build, options)
+    """All runs of the table of classes: ({name: [listener]}, complaints)."""
+    return interleave(contestants(build, options), options, build_guest(build, options))
+
+
+def interleave(takers, options, guest):
+    """Lets them run in turn; the first, native, is the judge: ({name: [listener]}, complaints)."""
     runs, complaints = {}, []
     if os.getloadavg()[0] > BUSY and not options.quick:
         print(f"the host is busy (load {os.getloadavg()[0]:.1f}): "
               f"{'processor time is taken' if options.cpu_time else 'the times are rough; there is --cpu-time'}")
-    takers = contestants(build, options)
     for number in range(options.runs):
         for contestant in takers:
             began = time.monotonic()

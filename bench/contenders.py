@@ -21,6 +21,13 @@ def known_engines(doppel):
     return [engine for engine in ("dbt", "interp", "kvm") if f" {engine}" in text]
 
 
+def exec_engines(doppel):
+    """The engines of this doppel's process VM; none: it has no process VM."""
+    text = subprocess.run([doppel, "help", "exec"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          check=False).stdout
+    return [engine for engine in ("dbt", "interp") if engine in text]
+
+
 class Guest:
     """What everybody boots: one processor, `memory` MiB, and perhaps a raw disk that is only read."""
 

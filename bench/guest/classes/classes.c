@@ -13,7 +13,6 @@
  * work of a round and runs just one: a quick look at whether everything computes what it should.
  * Only one processor is used, as the machines have just one.
  */
-#include <cpuid.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +35,12 @@ struct options {
 
 static const struct workload_class classes[] = {
     {"integer", integer_workloads}, {"branchy", branchy_workloads}, {"calls", call_workloads},
-    {"float", float_workloads},     {"simd", simd_workloads},       {"crypto", crypto_workloads},
-    {"memory", memory_workloads},   {"system", system_workloads},   {"system", process_workloads},
-    {"once", once_workloads},       {"selfmod", selfmod_workloads},
+    {"float", float_workloads},     {"memory", memory_workloads},   {"system", system_workloads},
+    {"system", process_workloads},
+#ifdef __x86_64__
+    {"simd", simd_workloads},       {"crypto", crypto_workloads},   {"once", once_workloads},
+    {"selfmod", selfmod_workloads},
+#endif
 };
 
 void give_up(const char *what)
@@ -86,35 +88,6 @@ static uint64_t now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-/* Whether the system saves the upper halves of the AVX registers: [SDM 1 14.3]. */
-static bool avx_enabled(void)
-{
-    unsigned a, b, c, d, low, high;
-
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA))
-        return false;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & 6) == 6;
-}
-
-/* The bits of enum need that this processor has. */
-static unsigned processor_has(void)
-{
-    unsigned a, b, c, d, has = 0;
-
-    if (__get_cpuid(1, &a, &b, &c, &d)) {
-        has |= c & bit_SSSE3 ? NEED_SSSE3 : 0;
-        has |= c & bit_SSE4_1 ? NEED_SSE41 : 0;
-        has |= c & bit_AES ? NEED_AES : 0;
-        has |= c & bit_PCLMUL ? NEED_PCLMUL : 0;
-    }
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
-        has |= (b & bit_AVX2) && avx_enabled() ? NEED_AVX2 : 0;
-        has |= (b & bit_BMI2) && (b & bit_ADX) ? NEED_BMI2_ADX : 0;
-    }
-    return has;
 }
 
 /* Processor time of this process and of its children that have ended. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the processor must offer for a workload to run; tested by CPUID (and XCR0, for AVX). */
+/* What an x86 processor must offer for a workload to run; tested by CPUID (and XCR0, for AVX). */
 enum need {
     NEED_SSSE3 = 1 << 0,
     NEED_SSE41 = 1 << 1,
@@ -40,6 +40,9 @@ struct workload_class {
 extern const struct workload integer_workloads[], branchy_workloads[], call_workloads[],
     float_workloads[], simd_workloads[], crypto_workloads[], memory_workloads[], system_workloads[],
     process_workloads[], once_workloads[], selfmod_workloads[];
+
+/* The bits of enum need that this processor has: processor_ARCHITECTURE.c. */
+unsigned processor_has(void);
 
 /* The generated functions of the class `once`, and how many there are. */
 typedef uint64_t (*once_fn)(uint64_t value, uint64_t *memory);
