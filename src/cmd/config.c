@@ -22,15 +22,15 @@ int config_set(char **field, const char *value, struct error *err)
 
 int config_add_disk(struct config *c, const char *spec, struct error *err)
 {
-    if (c->ndisks == PC_MAX_DISKS)
-        return error_set(err, EINVAL, "a machine has at most %d disks", PC_MAX_DISKS);
+    if (c->ndisks == BOARD_MAX_DISKS)
+        return error_set(err, EINVAL, "a machine has at most %d disks", BOARD_MAX_DISKS);
     return config_set(&c->disk[c->ndisks++], spec, err);
 }
 
 int config_add_net(struct config *c, const char *spec, struct error *err)
 {
-    if (c->nnets == PC_MAX_NETS)
-        return error_set(err, EINVAL, "a machine has at most %d networks", PC_MAX_NETS);
+    if (c->nnets == BOARD_MAX_NETS)
+        return error_set(err, EINVAL, "a machine has at most %d networks", BOARD_MAX_NETS);
     return config_set(&c->net[c->nnets++], spec, err);
 }
 
@@ -79,19 +79,19 @@ int config_defaults(struct config *c, struct error *err)
     return r;
 }
 
-int config_to_pc(struct config *c, struct pc_config *out, struct error *err)
+int config_to_board(struct config *c, struct board_config *out, struct error *err)
 {
-    *out = (struct pc_config){.kernel = c->kernel,
-                              .initrd = c->initrd,
-                              .cmdline = c->append,
-                              .guest_unpack = c->guest_unpack,
-                              .console = c->console,
-                              .virtio_console = c->virtio_console,
-                              .debugcon = c->debugcon,
-                              .virtio = c->virtio_mmio ? PC_VIRTIO_MMIO : PC_VIRTIO_PCI,
-                              .ram = c->memory,
-                              .ndisks = c->ndisks,
-                              .nnets = c->nnets};
+    *out = (struct board_config){.kernel = c->kernel,
+                                 .initrd = c->initrd,
+                                 .cmdline = c->append,
+                                 .guest_unpack = c->guest_unpack,
+                                 .console = c->console,
+                                 .virtio_console = c->virtio_console,
+                                 .debugcon = c->debugcon,
+                                 .virtio = c->virtio_mmio ? BOARD_VIRTIO_MMIO : BOARD_VIRTIO_PCI,
+                                 .ram = c->memory,
+                                 .ndisks = c->ndisks,
+                                 .nnets = c->nnets};
     int r = 0;
     for (unsigned i = 0; i < c->ndisks && r == 0; i++) {
         char *copy = strdup(c->disk[i]);

@@ -9,17 +9,18 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
-#include "board/pc/pc.h"
+#include "board/board.h"
 
 /* All strings are owned (strdup). What only concerns this run (console, stats, engine and its code
  * cache) is part of the structure but not of the JSON. */
 struct config {
     char *name, *kernel, *initrd, *append;
-    char *disk[PC_MAX_DISKS];      /* "FILE[,ro][,format=raw][,cache=MODE]" */
-    char *disk_path[PC_MAX_DISKS]; /* config_to_pc()'s: the specification, cut */
+    char *disk[BOARD_MAX_DISKS];      /* "FILE[,ro][,format=raw][,cache=MODE]" */
+    char *disk_path[BOARD_MAX_DISKS]; /* config_to_board()'s: the specification, cut */
     unsigned ndisks;
-    char *net[PC_MAX_NETS];         /* "user...", "tap=NAME", "none" */
-    char mac_seed[PC_MAX_NETS][80]; /* config_to_pc()'s: the machine's name and the card's number */
+    char *net[BOARD_MAX_NETS]; /* "user...", "tap=NAME", "none" */
+    char mac_seed[BOARD_MAX_NETS]
+                 [80]; /* config_to_board()'s: the machine's name and the card's number */
     unsigned nnets;
     uint64_t cpus, memory;
     uint64_t code_cache; /* 0: the engine's default */
@@ -43,6 +44,6 @@ char *config_to_json(const struct config *c);
 int config_from_json(struct config *c, const char *json, struct error *err) must_check;
 
 /* The parsed form for the board; its strings belong to `c`. */
-int config_to_pc(struct config *c, struct pc_config *out, struct error *err) must_check;
+int config_to_board(struct config *c, struct board_config *out, struct error *err) must_check;
 
 #endif

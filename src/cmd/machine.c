@@ -21,7 +21,7 @@
 struct machine {
     struct vm vm;
     struct config *cfg;
-    struct pc_config pc;
+    struct board_config board_cfg;
     struct chr_backend *console;
     struct signals signals;
     struct error err;
@@ -66,14 +66,14 @@ static int build(struct machine *m, struct state_in *from)
                           .no_reboot = m->cfg->no_reboot,
                           .code_cache = m->cfg->code_cache,
                           .perf_map = m->cfg->perf_map};
-    int r = config_to_pc(m->cfg, &m->pc, &m->err);
+    int r = config_to_board(m->cfg, &m->board_cfg, &m->err);
     if (r == 0)
         r = engine_choose(m->cfg->engine, &p.engine, m->why, sizeof(m->why), &m->err);
     if (r < 0)
         return r;
     r = vm_init(&m->vm, &p, &m->err);
     if (r == 0)
-        r = pc_create(&m->vm, &m->pc, &m->console, &m->err);
+        r = board_pc.create(&m->vm, &m->board_cfg, &m->console, &m->err);
     if (r < 0)
         return r;
     m->console->menu = menu;

@@ -19,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "board/pc/pc.h"
+#include "board/board.h"
 #include "engine/kvm/kvm.h"
 #include "state/file.h"
 #include "vm/vm.h"
@@ -105,7 +105,7 @@ static bool parse(struct run *r, int argc, char **argv)
     return true;
 }
 
-static int create(struct run *r, const struct pc_config *cfg)
+static int create(struct run *r, const struct board_config *cfg)
 {
     struct chr_backend *console;
     struct vm_params p = {.name = "guest",
@@ -115,7 +115,7 @@ static int create(struct run *r, const struct pc_config *cfg)
                           .engine = r->engines[r->at],
                           .no_reboot = true};
     int rc = vm_init(&r->vm, &p, &r->err);
-    return rc < 0 ? rc : pc_create(&r->vm, cfg, &console, &r->err);
+    return rc < 0 ? rc : board_pc.create(&r->vm, cfg, &console, &r->err);
 }
 
 static int save(struct run *r, int fd)
@@ -125,7 +125,7 @@ static int save(struct run *r, int fd)
     return rc;
 }
 
-static int resume(struct run *r, const struct pc_config *cfg, int fd)
+static int resume(struct run *r, const struct board_config *cfg, int fd)
 {
     struct state_in *in = NULL;
     int rc = create(r, cfg);
@@ -142,7 +142,7 @@ static bool wants_save(const struct run *r, enum vm_end end)
     return end == VM_DEBUG_EXIT && r->vm.exit_value == VERDICT_SAVE;
 }
 
-static int run_all(struct run *r, const struct pc_config *cfg, enum vm_end *end)
+static int run_all(struct run *r, const struct board_config *cfg, enum vm_end *end)
 {
     int rc = create(r, cfg);
     if (rc == 0)
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
     probe_engines(&r);
     signal(SIGALRM, on_alarm);
     alarm(TIMEOUT_S);
-    struct pc_config cfg = {
+    struct board_config cfg = {
         .kernel = r.guest, .cmdline = r.append, .console = "stdio", .ram = 64 << 20};
     if (run_all(&r, &cfg, &end) < 0) {
         printf("%s\n", r.err.text);

@@ -1,8 +1,6 @@
 /*
  * The machine `pc`, put together.
  */
-#include "board/pc/pc.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
@@ -40,8 +38,8 @@ static bool pc_power_button(struct vm *vm)
 static const struct board_ops pc_ops = {
     .name = "pc", .boot = pc_boot, .power_button = pc_power_button, .destroy = pc_destroy};
 
-int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **console,
-              struct error *err)
+static int pc_create(struct vm *vm, const struct board_config *cfg, struct chr_backend **console,
+                     struct error *err)
 {
     struct pc *pc = calloc(1, sizeof(*pc));
     if (!pc)
@@ -64,3 +62,6 @@ int pc_create(struct vm *vm, const struct pc_config *cfg, struct chr_backend **c
     *console = pc->console;
     return r;
 }
+
+const struct board board_pc = {
+    .name = "pc", .arch = "x86_64", .isa = &isa_x86, .has_debugcon = true, .create = pc_create};

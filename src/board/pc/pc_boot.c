@@ -62,7 +62,7 @@ int pc_boot(struct vm *vm, struct error *err)
         r = acpi_load(
             &vm->mem,
             &(struct acpi_config){
-                .ncpus = vm->nvcpus, .i8042 = true, .fw_cfg = true, .virtio_mmio = pc->nmmio},
+                .ncpus = vm->nvcpus, .i8042 = true, .fw_cfg = true, .virtio_mmio = pc->slots.nmmio},
             &rsdp, err);
     if (r < 0)
         return r;

@@ -1,17 +1,8 @@
 /*
- * The PCI bus and what is on it: disks, network cards, entropy.
+ * The PCI bus, and the places for virtio devices on it and beside it.
  */
-#include <errno.h>
-#include <stdio.h>
-
 #include "board/pc/layout.h"
 #include "board/pc/pc_impl.h"
-#include "dev/virtio/blk.h"
-#include "dev/virtio/console.h"
-#include "dev/virtio/mmio.h"
-#include "dev/virtio/net.h"
-#include "dev/virtio/pci.h"
-#include "dev/virtio/rng.h"
 
 static int create_bus(struct pc *pc, struct error *err)
 {
@@ -33,83 +24,16 @@ static int create_bus(struct pc *pc, struct error *err)
     return 0;
 }
 
-static const uint8_t mmio_irqs[PC_VIRTIO_MMIO_SLOTS] = PC_VIRTIO_MMIO_IRQS;
-
-static int plug_mmio(struct pc *pc, struct virtio_dev *v, struct dev **transport, struct error *err)
-{
-    if (pc->nmmio == PC_VIRTIO_MMIO_SLOTS)
-        return error_set(err, ENOSPC, "a machine has at most %d virtio-mmio devices",
-                         PC_VIRTIO_MMIO_SLOTS);
-    unsigned n = pc->nmmio++;
-    gpa_t base = PC_VIRTIO_MMIO_BASE + n * PC_VIRTIO_MMIO_PAGE;
-    return virtio_mmio_create(transport, v, base, pc_irq(pc, mmio_irqs[n]), err);
-}
-
-/* Both halves belong to the VM from here on; the transport goes first when it is destroyed. */
-static int plug(struct pc *pc, struct virtio_dev *v, struct error *err)
-{
-    struct dev *transport;
-    vm_add_device(pc->vm, &v->dev);
-    int r = pc->cfg.virtio == PC_VIRTIO_MMIO ? plug_mmio(pc, v, &transport, err)
-                                             : virtio_pci_create(&transport, v, pc->pci, -1, err);
-    if (r == 0)
-        vm_add_device(pc->vm, transport);
-    return r;
-}
-
-static int create_disk(struct pc *pc, unsigned n, struct error *err)
-{
-    struct virtio_blk_config cfg = {0};
-    struct virtio_dev *v;
-    char id[32];
-    snprintf(id, sizeof(id), "virtio-blk%u", n);
-    int r = blk_open(&cfg.backend, &pc->cfg.disk[n], pc->vm->loop, err);
-    if (r < 0)
-        return r;
-    r = virtio_blk_create(&v, &pc->vm->host, id, &cfg, err);
-    return r < 0 ? r : plug(pc, v, err);
-}
-
-static int create_net(struct pc *pc, unsigned n, struct error *err)
-{
-    struct virtio_net_config cfg = {0};
-    struct virtio_dev *v;
-    char id[32];
-    if (pc->cfg.net[n].kind == NET_NONE)
-        return 0;
-    snprintf(id, sizeof(id), "virtio-net%u", n);
-    int r = net_open(&cfg.backend, &pc->cfg.net[n], pc->vm->loop, err);
-    if (r < 0)
-        return r;
-    r = virtio_net_create(&v, &pc->vm->host, id, &cfg, err);
-    return r < 0 ? r : plug(pc, v, err);
-}
-
-static int create_console(struct pc *pc, struct error *err)
-{
-    struct virtio_console_config cfg = {0};
-    struct virtio_dev *v;
-    if (!pc->cfg.virtio_console)
-        return 0;
-    int r = chr_open(&pc->virtio_console, pc->cfg.virtio_console, pc->vm->loop, err);
-    if (r < 0)
-        return r;
-    cfg.backend = pc->virtio_console;
-    r = virtio_console_create(&v, &pc->vm->host, "virtio-console0", &cfg, err);
-    return r < 0 ? r : plug(pc, v, err);
-}
-
 int pc_create_devices(struct pc *pc, struct error *err)
 {
-    struct virtio_dev *rng;
+    static const uint8_t irqs[] = PC_VIRTIO_MMIO_IRQS;
+    struct virtio_slots *s = &pc->slots;
     int r = create_bus(pc, err);
-    for (unsigned i = 0; i < pc->cfg.ndisks && r == 0; i++)
-        r = create_disk(pc, i, err);
-    for (unsigned i = 0; i < pc->cfg.nnets && r == 0; i++)
-        r = create_net(pc, i, err);
-    if (r == 0)
-        r = create_console(pc, err);
-    if (r == 0)
-        r = virtio_rng_create(&rng, &pc->vm->host, "virtio-rng0", err);
-    return r < 0 ? r : plug(pc, rng, err);
+    if (r < 0)
+        return r;
+    *s = (struct virtio_slots){
+        .vm = pc->vm, .cfg = &pc->cfg, .pci = pc->pci, .mmio_base = PC_VIRTIO_MMIO_BASE};
+    for (unsigned i = 0; i < ARRAY_SIZE(irqs); i++)
+        s->mmio_irq[i] = pc_irq(pc, irqs[i]);
+    return virtio_slots_fill(s, &pc->virtio_console, err);
 }

@@ -4,7 +4,8 @@
 #ifndef DOPPEL_BOARD_PC_PC_IMPL_H
 #define DOPPEL_BOARD_PC_PC_IMPL_H
 
-#include "board/pc/pc.h"
+#include "board/board.h"
+#include "board/virtio_slots.h"
 #include "dev/pci/pci_host.h"
 #include "dev/timer/acpi_pm.h"
 #include "dev/timer/pit.h"
@@ -22,7 +23,7 @@ struct pc_cpu {
 
 struct pc {
     struct vm *vm;
-    struct pc_config cfg;
+    struct board_config cfg;
     struct cpuid_model model;
     struct lapic_bus apics;
     struct pc_cpu cpu[VM_MAX_VCPUS];
@@ -33,8 +34,8 @@ struct pc {
     struct acpi_pm *pm;
     struct pit *pit;
     struct chr_backend *console, *virtio_console, *debugcon;
-    unsigned nmmio; /* virtio-mmio slots in use */
-    bool booted;    /* RAM may hold anything */
+    struct virtio_slots slots;
+    bool booted; /* RAM may hold anything */
 };
 
 /* pc_cpu.c: the CPUs' environment and their local APICs. */
