@@ -186,6 +186,15 @@ DEFINE_HOST_TO_INT(chop_i64, int64_t, "cvtt", "q")
                          : "=@ccae"(above_or_equal)                                                \
                          : "x"(host_##f(a)), "x"(host_##f(b)));                                    \
         return above_or_equal;                                                                     \
+    }                                                                                              \
+    /* As lt, but quiet. */                                                                        \
+    static inline bool host_##f##_below(uint64_t a, uint64_t b)                                    \
+    {                                                                                              \
+        bool above;                                                                                \
+        __asm__ volatile("ucomis" size " %1, %2"                                                   \
+                         : "=@cca"(above)                                                          \
+                         : "x"(host_##f(a)), "x"(host_##f(b)));                                    \
+        return above;                                                                              \
     }
 
 DEFINE_HOST_COMPARE(f64, "d")
