@@ -35,6 +35,7 @@ struct isa_ops {
     void (*describe)(const void *cpu, char *buf, uint32_t len);
 };
 
+extern const struct isa_ops isa_riscv;
 extern const struct isa_ops isa_x86;
 
 #endif

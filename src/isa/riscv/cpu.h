@@ -51,9 +51,9 @@ enum riscv_run_state { RISCV_RUNNING, RISCV_WAITING, RISCV_STOPPED };
     S(uint64_t, stimecmp)                                                                          \
     A(uint64_t, pmpaddr, RISCV_PMP_ENTRIES)                                                        \
     A(uint8_t, pmpcfg, RISCV_PMP_ENTRIES)                                                          \
-    S(uint64_t, cycle_base) /* what the counter CSRs add to the retired instructions */            \
+    S(uint64_t, cycle_base) /* the counter CSRs, as of icount_mark */                              \
     S(uint64_t, instret_base)                                                                      \
-    S(uint64_t, reserved_addr) /* of LR, physical (flat: virtual); RISCV_NO_RESERVATION: none */   \
+    S(uint64_t, reserved_addr) /* of LR, virtual; RISCV_NO_RESERVATION: none */                    \
     S(uint64_t, reserved_value)
 
 #define RISCV_NO_RESERVATION UINT64_MAX
@@ -105,9 +105,11 @@ struct riscv_phys {
 struct riscv_mem_slow {
     uint64_t (*load)(struct riscv_cpu *c, gva_t va, unsigned size);
     void (*store)(struct riscv_cpu *c, gva_t va, unsigned size, uint64_t val);
-    /* Host pointer to `size` bytes, aligned, of writable RAM, for AMO and SC; NULL: not RAM, the
-     * caller raises an access fault. */
+    /* Host pointer to `size` bytes, aligned, of writable RAM, for AMO and SC; NULL: writes there
+     * must not go unnoticed, use load and cas. Raises an access fault where there is no RAM. */
     void *(*rmw_ptr)(struct riscv_cpu *c, gva_t va, unsigned size);
+    /* Where rmw_ptr gave NULL: compare and swap. */
+    bool (*cas)(struct riscv_cpu *c, gva_t va, unsigned size, uint64_t old, uint64_t val);
     void (*sfence)(struct riscv_cpu *c, bool all_addresses, gva_t va, bool all_spaces,
                    uint16_t asid);
     void (*context_changed)(struct riscv_cpu *c); /* priv, MPRV, SUM, MXR, satp, PMP */
@@ -132,11 +134,13 @@ struct riscv_cpu {
 
     STATE_MEMBERS(RISCV_CPU_STATE) /* wire state */
 
+    uint64_t sink;                    /* writes to x0 */
     _Atomic uint64_t lines;           /* bits 1 << enum riscv_line that controllers hold up */
     unsigned id;                      /* hart number */
     struct tlb *tlbs[RISCV_MMU_CTXS]; /* the engine's; `tlb` is one of them */
     uint8_t mmu_ctx;                  /* derived: of data accesses */
     uint64_t icount;                  /* instructions retired */
+    uint64_t icount_mark;             /* icount when cycle_base and instret_base were true */
     /* What riscv_raise() left for riscv_deliver_pending(). */
     uint64_t exc_cause, exc_tval;
     const struct riscv_mem_slow *slow;

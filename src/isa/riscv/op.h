@@ -40,10 +40,9 @@ static inline void riscv_next(struct riscv_cpu *c, const struct riscv_op *op)
     op[1].fn(c, op + 1);
 }
 
-/* Make `op` from `in`, which starts `page_off` bytes into its page. Never fails: what this hart
- * cannot execute now (no such instruction, FS off) becomes an op that raises. */
-void riscv_lower(struct riscv_cpu *c, struct riscv_op *op, const struct riscv_insn *in,
-                 unsigned page_off);
+/* Make `op` from `in`, which starts `page_off` bytes into its page. An instruction that does not
+ * exist becomes an op that raises; whether the hart may execute it now is seen when it does. */
+void riscv_lower(struct riscv_op *op, const struct riscv_insn *in, unsigned page_off);
 /* The op behind a block's last, if that is not one of RISCV_F_END: goes on at `page_off`. */
 void riscv_lower_end(struct riscv_op *op, unsigned page_off);
 
