@@ -49,7 +49,7 @@ struct board {
                   struct error *err) must_check;
 };
 
-extern const struct board board_pc;
+extern const struct board board_pc, board_virt;
 
 /* NULL: there is none of that name, or architecture. */
 const struct board *board_named(const char *name);

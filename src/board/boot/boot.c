@@ -23,7 +23,7 @@ static int elf_boot(struct load *l, const uint8_t *head, size_t len, struct erro
 
     struct elf elf;
     gpa_t entry;
-    int rc = elf_parse(&elf, &l->kernel, err);
+    int rc = elf_parse(&elf, &l->kernel, ELF_FOR_X86, err);
     if (!rc)
         rc = pvh_entry(&elf, &l->kernel, &entry, err);
     if (rc < 0)
@@ -51,7 +51,7 @@ static int kernel_load(struct load *l, struct error *err)
         return multiboot_load(l, &mb, err);
     }
     default:
-        return kernel_refuse(&l->kernel, &class, err);
+        return kernel_refuse(&l->kernel, &class, "x86-64", err);
     }
 }
 

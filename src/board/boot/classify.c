@@ -23,17 +23,17 @@ struct foreign_magic {
 #define DECOMPRESS "decompress it first"
 
 static const struct foreign_magic foreign[] = {
-    {56, 4, "RSC\x05", {KERNEL_FOREIGN, "a RISC-V Linux kernel", "RISC-V", NULL}},
+    {56, 4, "RSC\x05", {KERNEL_RISCV_IMAGE, "a Linux kernel", "RISC-V", NULL}},
     {56, 4, "ARM\x64", {KERNEL_FOREIGN, "an ARM64 Linux kernel", "ARM64", NULL}},
     {36, 4, "\x18\x28\x6f\x01", {KERNEL_FOREIGN, "an ARM Linux kernel", "ARM", NULL}},
-    {0, 2, "\x1f\x8b", {KERNEL_FOREIGN, "a gzip file", NULL, DECOMPRESS}},
+    {0, 2, "\x1f\x8b", {KERNEL_PACKED, "a gzip file", NULL, DECOMPRESS}},
     {0,
      6,
      "\xfd"
      "7zXZ",
-     {KERNEL_FOREIGN, "an xz file", NULL, DECOMPRESS}},
-    {0, 4, "\x28\xb5\x2f\xfd", {KERNEL_FOREIGN, "a zstd file", NULL, DECOMPRESS}},
-    {0, 4, "\x02\x21\x4c\x18", {KERNEL_FOREIGN, "an lz4 file", NULL, DECOMPRESS}},
+     {KERNEL_PACKED, "an xz file", NULL, DECOMPRESS}},
+    {0, 4, "\x28\xb5\x2f\xfd", {KERNEL_PACKED, "a zstd file", NULL, DECOMPRESS}},
+    {0, 4, "\x02\x21\x4c\x18", {KERNEL_PACKED, "an lz4 file", NULL, DECOMPRESS}},
     {0, 4, "\x04\x22\x4d\x18", {KERNEL_FOREIGN, "an lz4 file", NULL, DECOMPRESS}},
     {0, 3, "BZh", {KERNEL_FOREIGN, "a bzip2 file", NULL, DECOMPRESS}},
     {0, 4, "\x27\x05\x19\x56", {KERNEL_FOREIGN, "a U-Boot image", NULL, NULL}},
@@ -61,7 +61,7 @@ static const struct elf_machine elf_machines[] = {
 
 static void classify_elf(const uint8_t *head, size_t len, struct kernel_class *out)
 {
-    *out = (struct kernel_class){KERNEL_ELF, NULL, NULL, NULL};
+    *out = (struct kernel_class){KERNEL_ELF, "an ELF file", "x86", NULL};
     if (len < 20)
         return; /* the ELF loader reports the truncation */
     bool big = head[EI_DATA] == ELFDATA2MSB;
@@ -70,6 +70,8 @@ static void classify_elf(const uint8_t *head, size_t len, struct kernel_class *o
         return;
 
     *out = (struct kernel_class){KERNEL_FOREIGN, "an ELF file", "another architecture", NULL};
+    if (!big && machine == EM_RISCV && head[EI_CLASS] == ELFCLASS64)
+        out->kind = KERNEL_RISCV_ELF;
     for (size_t i = 0; i < ARRAY_SIZE(elf_machines); i++)
         if (elf_machines[i].id == machine)
             out->machine = elf_machines[i].name;
@@ -83,12 +85,12 @@ void kernel_classify(const uint8_t *head, size_t len, struct kernel_class *out)
     }
     /* [Linux boot protocol] 0x1fe boot flag, 0x202 "HdrS" */
     if (len >= 0x206 && le_load16(head + 0x1fe) == 0xaa55 && !memcmp(head + 0x202, "HdrS", 4)) {
-        *out = (struct kernel_class){KERNEL_BZIMAGE, NULL, NULL, NULL};
+        *out = (struct kernel_class){KERNEL_BZIMAGE, "a Linux kernel", "x86", NULL};
         return;
     }
     struct multiboot_header mb;
     if (multiboot_find_header(head, len, &mb)) {
-        *out = (struct kernel_class){KERNEL_MULTIBOOT, NULL, NULL, NULL};
+        *out = (struct kernel_class){KERNEL_MULTIBOOT, "a multiboot kernel", "x86", NULL};
         return;
     }
     for (size_t i = 0; i < ARRAY_SIZE(foreign); i++) {
@@ -104,11 +106,12 @@ void kernel_classify(const uint8_t *head, size_t len, struct kernel_class *out)
                                      "is it the --disk?"};
 }
 
-int kernel_refuse(const struct boot_file *img, const struct kernel_class *c, struct error *err)
+int kernel_refuse(const struct boot_file *img, const struct kernel_class *c, const char *here,
+                  struct error *err)
 {
     if (c->machine)
-        return error_set(err, ENOEXEC, "kernel '%s' is %s for %s, but this machine is x86-64",
-                         img->path, c->what, c->machine);
+        return error_set(err, ENOEXEC, "kernel '%s' is %s for %s, but this machine is %s",
+                         img->path, c->what, c->machine, here);
     if (c->what && c->advice)
         return error_set(err, ENOEXEC, "kernel '%s' is %s, not a kernel: %s", img->path, c->what,
                          c->advice);
@@ -117,6 +120,38 @@ int kernel_refuse(const struct boot_file *img, const struct kernel_class *c, str
                          img->path, c->what);
     return error_set(err, ENOEXEC,
                      "kernel '%s' is in no format this machine can boot (bzImage, PVH or "
-                     "multiboot ELF)",
+                     "multiboot ELF; RISC-V: Image or ELF)",
                      img->path);
+}
+
+static const char *arch_of(enum kernel_kind kind)
+{
+    switch (kind) {
+    case KERNEL_BZIMAGE:
+    case KERNEL_ELF:
+    case KERNEL_MULTIBOOT:
+        return "x86_64";
+    case KERNEL_RISCV_IMAGE:
+    case KERNEL_RISCV_ELF:
+        return "riscv64";
+    case KERNEL_PACKED: /* only there a kernel's file is compressed as a whole */
+        return "riscv64";
+    default:
+        return NULL;
+    }
+}
+
+const char *kernel_arch(const char *path)
+{
+    uint8_t head[CLASSIFY_HEAD];
+    struct kernel_class class = {.kind = KERNEL_FOREIGN};
+    struct boot_file img;
+    struct error err;
+    if (boot_file_open(&img, path, "kernel", &err) < 0)
+        return NULL;
+    size_t len = MIN(img.size, sizeof(head));
+    if (boot_file_read(&img, 0, head, len, &err) == 0)
+        kernel_classify(head, len, &class);
+    boot_file_close(&img);
+    return arch_of(class.kind);
 }

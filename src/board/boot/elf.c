@@ -97,7 +97,14 @@ static int parse_segments(struct elf *elf, const struct boot_file *img,
     return 0;
 }
 
-int elf_parse(struct elf *elf, const struct boot_file *img, struct error *err)
+static bool is_for(const struct elf *elf, enum elf_for machine)
+{
+    if (machine == ELF_FOR_RISCV64)
+        return elf->is64 && elf->machine == EM_RISCV;
+    return elf->machine == EM_386 || elf->machine == EM_X86_64;
+}
+
+int elf_parse(struct elf *elf, const struct boot_file *img, enum elf_for machine, struct error *err)
 {
     uint8_t eh[sizeof(Elf64_Ehdr)] = {0};
     memset(elf, 0, sizeof(*elf));
@@ -114,11 +121,16 @@ int elf_parse(struct elf *elf, const struct boot_file *img, struct error *err)
         return error_set(err, ENOEXEC, "%s '%s' is truncated: it ends inside the ELF header",
                          img->role, img->path);
     elf->machine = le_load16(eh + 18);
-    if (elf->machine != EM_386 && elf->machine != EM_X86_64)
-        return bad(img, "it is not for x86", err);
+    if (!is_for(elf, machine))
+        return bad(img, machine == ELF_FOR_X86 ? "it is not for x86" : "it is not for RISC-V", err);
     if (le_load16(eh + 16) == ET_REL)
         return bad(img, "it is an object file, not linked yet", err);
     elf->entry = le_load(eh + lay->e_entry, lay->word);
+    if (elf->is64) {
+        elf->shoff = le_load64(eh + offsetof(Elf64_Ehdr, e_shoff));
+        elf->shentsize = le_load16(eh + offsetof(Elf64_Ehdr, e_shentsize));
+        elf->shnum = le_load16(eh + offsetof(Elf64_Ehdr, e_shnum));
+    }
     return parse_segments(elf, img, lay, eh, err);
 }
 
@@ -140,19 +152,30 @@ int elf_load(const struct elf *elf, const struct boot_file *img, const struct bo
     return 0;
 }
 
-gpa_t elf_entry(const struct elf *elf)
+gpa_t elf_physical(const struct elf *elf, uint64_t addr)
 {
     for (unsigned i = 0; i < elf->nload; i++) {
         const struct elf_segment *s = &elf->load[i];
-        if (elf->entry >= s->paddr && elf->entry - s->paddr < s->memsz)
-            return elf->entry;
+        if (addr >= s->paddr && addr - s->paddr < s->memsz)
+            return addr;
     }
     for (unsigned i = 0; i < elf->nload; i++) {
         const struct elf_segment *s = &elf->load[i];
-        if (elf->entry >= s->vaddr && elf->entry - s->vaddr < s->memsz)
-            return elf->entry - s->vaddr + s->paddr;
+        if (addr >= s->vaddr && addr - s->vaddr < s->memsz)
+            return addr - s->vaddr + s->paddr;
     }
-    return elf->entry;
+    return addr;
+}
+
+gpa_t elf_entry(const struct elf *elf)
+{
+    return elf_physical(elf, elf->entry);
+}
+
+void elf_move(struct elf *elf, uint64_t bias)
+{
+    for (unsigned i = 0; i < elf->nload; i++)
+        elf->load[i].paddr += bias;
 }
 
 /* Rounds up to the note alignment: 4, except in segments that say 8. */

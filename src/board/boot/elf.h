@@ -17,16 +17,21 @@ struct elf_segment {
 
 struct elf {
     bool is64;
-    uint16_t machine;                          /* EM_386 or EM_X86_64 */
-    uint64_t entry;                            /* as in the file; see elf_entry() */
+    uint16_t machine; /* EM_386, EM_X86_64, EM_RISCV */
+    uint64_t entry;   /* as in the file; see elf_entry() */
+    uint64_t shoff;   /* section headers, for elf_symbol() */
+    uint16_t shnum, shentsize;
     struct elf_segment load[ELF_MAX_SEGMENTS]; /* memsz > 0 */
     unsigned nload;
     struct elf_segment note[ELF_MAX_NOTES];
     unsigned nnote;
 };
 
-/* -ENOEXEC with a sentence unless `img` is an x86 executable with something to load. */
-int elf_parse(struct elf *elf, const struct boot_file *img, struct error *err) must_check;
+/* -ENOEXEC with a sentence unless `img` is an executable for that machine with something to load.
+ * 32-bit ones count as x86 too. */
+enum elf_for { ELF_FOR_X86, ELF_FOR_RISCV64 };
+int elf_parse(struct elf *elf, const struct boot_file *img, enum elf_for machine, struct error *err)
+    must_check;
 
 /* Claims and writes every segment, zeroes what the file does not fill. */
 int elf_load(const struct elf *elf, const struct boot_file *img, const struct boot_ram *ram,
@@ -34,6 +39,14 @@ int elf_load(const struct elf *elf, const struct boot_file *img, const struct bo
 
 /* The physical address of the entry point, whether the file gives it as physical or virtual. */
 gpa_t elf_entry(const struct elf *elf);
+/* The same of any address in the file. */
+gpa_t elf_physical(const struct elf *elf, uint64_t addr);
+
+/* The value of a symbol of the file's symbol table; false: there is no such, or no sound table. */
+bool elf_symbol(const struct elf *elf, const struct boot_file *img, const char *name,
+                uint64_t *value);
+/* Move everything by `bias` bytes: the segments' physical addresses only. */
+void elf_move(struct elf *elf, uint64_t bias);
 
 struct elf_note_id {
     const char *name;

@@ -98,7 +98,7 @@ static int load_by_addresses(struct load *l, const struct multiboot_header *h, s
 static int load_elf(struct load *l, struct error *err)
 {
     struct elf elf;
-    int rc = elf_parse(&elf, &l->kernel, err);
+    int rc = elf_parse(&elf, &l->kernel, ELF_FOR_X86, err);
     if (!rc)
         rc = elf_load(&elf, &l->kernel, &l->ram, &l->place, err);
     if (rc)

@@ -12,6 +12,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/addr.h"
 #include "base/endian.h"
 
 /* Bytes written to out[cap], or 0 when the stream is damaged or does not fit. */
@@ -149,6 +150,29 @@ int unpack(const uint8_t *src, size_t len, struct unpacked *out, struct error *e
                          f->name);
     }
     *out = (struct unpacked){buf, size};
+    return 0;
+}
+
+/* Room is reserved for the largest kernel, of which only what is made becomes memory. */
+int unpack_file(const uint8_t *src, size_t len, struct unpacked *out, struct error *err)
+{
+    const struct format *f = find_format(src, len);
+    if (!f)
+        return error_set(err, ENOEXEC, "truncated: nothing but the beginning of a compressed file");
+    uint8_t *buf = mmap(NULL, UNPACK_MAX, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (buf == MAP_FAILED)
+        return error_set(err, ENOMEM, "out of memory to unpack it");
+    *out = (struct unpacked){buf, UNPACK_MAX};
+    size_t made = f->fn(src, len, buf, UNPACK_MAX);
+    if (made == 0) {
+        unpacked_free(out);
+        return error_set(err, ENOEXEC, "corrupt: it is no whole %s file, or larger than %u MiB",
+                         f->name, (unsigned)(UNPACK_MAX >> 20));
+    }
+    size_t keep = (made + GUEST_PAGE_SIZE - 1) & GUEST_PAGE_MASK;
+    munmap(buf + keep, UNPACK_MAX - keep);
+    out->len = made;
     return 0;
 }
 

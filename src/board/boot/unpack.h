@@ -23,6 +23,8 @@ struct unpacked {
  * copied. -ENOTSUP, without a sentence, for other formats; -ENOEXEC when the data is damaged.
  */
 int unpack(const uint8_t *src, size_t len, struct unpacked *out, struct error *err) must_check;
+/* The same of a whole compressed file (gzip, xz, zstd, lz4), whose size need not be told. */
+int unpack_file(const uint8_t *src, size_t len, struct unpacked *out, struct error *err) must_check;
 void unpacked_free(struct unpacked *u);
 
 #endif

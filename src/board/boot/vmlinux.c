@@ -38,6 +38,6 @@ int vmlinux_load_unpacked(struct load *l, const struct boot_file *img, const uin
                           struct error *err)
 {
     struct elf elf;
-    int rc = elf_parse(&elf, img, err);
+    int rc = elf_parse(&elf, img, ELF_FOR_X86, err);
     return rc ? rc : load(l, &elf, img, file, err);
 }

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (guest_mem_init(&mem, RAM, NULL) || guest_mem_add_slot(&mem, 0, RAM, false, NULL)))
         abort();
     boot_file_from_buffer(&img, data, size, "fuzz", "kernel");
-    if (elf_parse(&elf, &img, &err))
+    if (elf_parse(&elf, &img, ELF_FOR_X86, &err))
         return 0;
     if (elf_note(&elf, &img, &id, desc, sizeof(desc), &err) > (int)sizeof(desc))
         abort();

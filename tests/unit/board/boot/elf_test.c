@@ -22,7 +22,7 @@ static int parse(struct elf *elf, struct boot_file *img, size_t len)
 {
     boot_file_from_buffer(img, file, len, "test.elf", "kernel");
     f.err.text[0] = '\0';
-    return elf_parse(elf, img, &f.err);
+    return elf_parse(elf, img, ELF_FOR_X86, &f.err);
 }
 
 static int load(const struct elf *elf, const struct boot_file *img, bool zero)
