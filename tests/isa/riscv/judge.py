@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""The RISC-V instruction tests: a group's output under doppel must be that of QEMU's user-mode emulator.
+
+    judge.py [--judge QEMU] GROUP PROGRAM RUNNER...
+
+RUNNER... is the command before the program's path. On a difference the first line that differs is run again on
+both sides with its registers shown. The group "own" has no judge: the program itself knows the results.
+"""
+import argparse
+import itertools
+import subprocess
+import sys
+
+CPU = "rv64,zba=true,zbb=true,zbs=true"
+SHOWN = 12  # lines of each side
+
+
+def run(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}: status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout.splitlines()
+
+
+def first_difference(one, other):
+    for number, (a, b) in enumerate(itertools.zip_longest(one, other)):
+        if a != b:
+            return number
+    return None
+
+
+def explain(number, name, judge, candidate):
+    """The registers of the first run of that line in which the two sides part."""
+    sides = [run([*side, str(number)]) for side in (judge, candidate)]
+    print(f"line {number}: {name}")
+    at = first_difference(*sides)
+    if at is None:
+        print("the same when run alone with its registers shown")
+        return
+    start = max(n for n in range(at + 1) if n == 0 or sides[0][n:n + 1] == ["run"])
+    for who, side in zip(("judge", "doppel"), sides):
+        print(f"{who}:", *side[start:start + SHOWN], sep="\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--judge")
+    parser.add_argument("group")
+    parser.add_argument("program")
+    parser.add_argument("runner", nargs="+")
+    args = parser.parse_args()
+    candidate = [*args.runner, args.program, args.group]
+    result = run(candidate)
+    if args.group == "own":
+        sys.exit(0 if result == ["own ok"] else "\n".join(result))
+    judge = [args.judge, "-cpu", CPU, args.program, args.group]
+    expected = run(judge)
+    if not expected:
+        sys.exit("the judge says nothing")
+    number = first_difference(expected, result)
+    if number is not None:
+        explain(number, expected[number] if number < len(expected) else "beyond the end", judge, candidate)
+        sys.exit(1)
+    print(f"{len(expected)} lines, all the same")
+
+
+main()
