@@ -18,9 +18,11 @@ struct state {
     uint64_t x[32]; /* x[30] is the snippet's address on entry, x[31] the state's */
     uint64_t f[32];
     uint64_t fcsr;
+    uint64_t warm; /* floating point is used under this fcsr before the snippet, too */
 };
 
-_Static_assert(offsetof(struct state, f) == 256 && offsetof(struct state, fcsr) == 512,
+_Static_assert(offsetof(struct state, f) == 256 && offsetof(struct state, fcsr) == 512 &&
+                   offsetof(struct state, warm) == 520,
                "snippet.S");
 
 void snippet_run(struct state *s, const void *code);

@@ -53,6 +53,7 @@ uint64_t run_encoded(const struct encoded *e, struct state *s, uint64_t h, bool 
 
     s->x[30] = (uint64_t)at;
     s->fcsr = rnd() % 5 << 5 | (rnd() & 31);
+    s->warm = rnd() & 3;
     if (shown)
         before = *s;
     snippet_run(s, at);
