@@ -88,7 +88,7 @@ static struct dbt_vcpu *of_mmu(struct softmmu *s)
 static void code_unmapped(void *opaque, gva_t va, bool all)
 {
     struct dbt_vcpu *d = opaque;
-    block_cache_unmapped(&d->it.blocks, va, all);
+    block_cache_unmapped(&d->it.blocks.cache, va, all);
     dbt_unmapped(d, va, all);
 }
 

@@ -16,7 +16,7 @@
 #include "engine/dbt/space.h"
 #include "engine/dbt/x86/stubs.h"
 #include "engine/dbt/x86/xlat.h"
-#include "engine/interp/interp.h"
+#include "engine/interp/x86/interp.h"
 #include "isa/x86/op.h"
 
 enum { DBT_USER_SPACES = 6, DBT_OPS = 512 };

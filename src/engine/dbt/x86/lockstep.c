@@ -138,7 +138,7 @@ static bool in_repeat(const struct x86_cpu *c)
 static unsigned shadow_block(struct lockstep *ls, struct block *b, unsigned n)
 {
     struct x86_cpu *c = ls->cpu;
-    const struct x86_op *op = b->ops;
+    const struct x86_op *op = x86_block_ops(b);
     unsigned done = 0;
     c->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
     ls->shadow.mmu.code = &b->gpa;
@@ -160,7 +160,7 @@ static enum outcome shadow_blocks(struct lockstep *ls, unsigned n)
     while (n) {
         if (ls->failed)
             return LOST;
-        struct block *b = block_find(&ls->shadow.blocks);
+        struct block *b = x86_block_find(&ls->shadow.blocks);
         if (!b)
             return LOST;
         n -= shadow_block(ls, b, n);
@@ -373,7 +373,7 @@ static bool run(struct interp *it, struct x86_cpu *c)
 static void unmapped(void *opaque, gva_t va, bool all)
 {
     struct dbt_vcpu *d = opaque;
-    block_cache_unmapped(&d->it.blocks, va, all);
+    block_cache_unmapped(&d->it.blocks.cache, va, all);
     dbt_unmapped(d, va, all);
     if (d->lockstep && d->lockstep->cpu->slow)
         d->lockstep->cpu->slow->flush_all(d->lockstep->cpu, false);
@@ -437,7 +437,7 @@ static void lockstep_vcpu_destroy(struct vcpu *v)
         log_info("lockstep: %llu blocks agreed, %llu ran unwatched", (unsigned long long)ls->blocks,
                  (unsigned long long)ls->unwatched);
         x86_native_destroy(ls->cpu->native);
-        block_cache_destroy(&ls->shadow.blocks);
+        block_cache_destroy(&ls->shadow.blocks.cache);
         isa_x86.cpu_destroy(ls->cpu);
         free(ls);
     }

@@ -1,15 +1,16 @@
 /*
  * The interpreter engine: decoded blocks, run one instruction function after another.
  *
- * First stop of an instruction's journey on this engine: vm/run.c -> interp_run() -> block_find()
- * (fetch through softmmu, decode, lower) -> exec_* functions -> next block. The architectural state
- * is vcpu->cpu itself, so nothing is copied when state is saved or the engine changes.
+ * First stop of an instruction's journey on this engine: vm/run.c -> interp_run() ->
+ * x86_block_find() (fetch through softmmu, decode, lower) -> exec_* functions -> next block. The
+ * architectural state is vcpu->cpu itself, so nothing is copied when state is saved or the engine
+ * changes.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdlib.h>
 
-#include "engine/interp/interp.h"
+#include "engine/interp/x86/interp.h"
 
 #include "engine/engine.h"
 #include "isa/x86/access.h"
@@ -52,7 +53,7 @@ void interp_kick(struct vcpu *v)
 
 static void run_block(struct interp *it, struct x86_cpu *c, const struct block *b)
 {
-    const struct x86_op *op = b->ops;
+    const struct x86_op *first = x86_block_ops(b), *op = first;
     c->code_base = c->rip - (b->gpa & (GUEST_PAGE_SIZE - 1));
     it->mmu.code = &b->gpa;
     it->mmu.code_lines = MEM_ALL_LINES;
@@ -61,18 +62,16 @@ static void run_block(struct interp *it, struct x86_cpu *c, const struct block *
         c->op = op;
         op = op->fn(c, op);
     } while (op);
-    c->icount += (uint64_t)(c->op - b->ops) + (c->op->len != 0);
+    c->icount += (uint64_t)(c->op - first) + (c->op->len != 0);
     c->op = NULL;
     it->running = NULL;
 }
 
 bool interp_block(struct interp *it, struct x86_cpu *c)
 {
-    const struct jump *j = &it->blocks.jumps[jump_index(c->rip)];
-    const struct block *b = j->block;
-    if (unlikely(!b || j->rip != c->rip || j->key != block_key(&it->blocks, c) ||
-                 !block_valid(b))) {
-        b = block_find(&it->blocks);
+    const struct block *b = block_jump(&it->blocks.cache, c->rip, x86_block_key(&it->blocks, c));
+    if (unlikely(!b)) {
+        b = x86_block_find(&it->blocks);
         if (!b)
             return false;
     }
@@ -94,7 +93,7 @@ static bool run_lone(struct interp *it, struct x86_cpu *c)
 {
     if (it->before_lone)
         it->before_lone(it);
-    const struct block *b = block_single(&it->blocks);
+    const struct block *b = x86_block_single(&it->blocks);
     if (!b)
         return false;
     it->mmu.alone = true;
@@ -270,7 +269,7 @@ static void run_until_exit(struct vcpu *v, struct vm_exit *exit)
 static void count_partial(struct interp *it, struct x86_cpu *c)
 {
     if (c->op && it->running)
-        c->icount += (uint64_t)(c->op - it->running->ops);
+        c->icount += (uint64_t)(c->op - x86_block_ops(it->running));
     it->running = NULL;
 }
 
@@ -318,8 +317,9 @@ int interp_init(struct interp *it, struct vcpu *v, softmmu_unmapped_fn *unmapped
     if (r < 0)
         return r;
     it->mmu.code_unmapped = unmapped ? unmapped : code_unmapped;
-    it->mmu.opaque = unmapped ? opaque : &it->blocks;
-    r = block_cache_init(&it->blocks, &it->mmu, err);
+    it->mmu.opaque = unmapped ? opaque : &it->blocks.cache;
+    it->blocks.mmu = &it->mmu;
+    r = block_cache_init(&it->blocks.cache, sizeof(struct x86_op), err);
     if (r < 0)
         return r;
     softmmu_init(&it->mmu, v, &v->vm->mem);
@@ -332,7 +332,7 @@ void interp_destroy(struct interp *it, struct vcpu *v)
 {
     struct x86_cpu *c = v->cpu;
     x86_native_destroy(c->native);
-    block_cache_destroy(&it->blocks);
+    block_cache_destroy(&it->blocks.cache);
     v->engine_priv = NULL;
 }
 
@@ -367,7 +367,7 @@ int interp_state_put(struct vcpu *v, struct error *err)
     struct x86_cpu *c = v->cpu;
     (void)err;
     softmmu_flush_everything(&it->mmu);
-    block_cache_flush(&it->blocks);
+    block_cache_flush(&it->blocks.cache);
     it->lone = false;
     x86_debug_update(c);
     x86_update_mode(c);

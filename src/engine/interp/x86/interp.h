@@ -1,18 +1,18 @@
 /*
- * The interpreter as a part: the engine `interp`, and what the translator leaves to it (modes other
- * than 64-bit, single steps, instructions that must run alone) together with the look at what wants
- * attention.
+ * The x86 interpreter as a part: the engine `interp`, and what the translator leaves to it (modes
+ * other than 64-bit, single steps, instructions that must run alone) together with the look at what
+ * wants attention.
  */
-#ifndef DOPPEL_ENGINE_INTERP_INTERP_H
-#define DOPPEL_ENGINE_INTERP_INTERP_H
+#ifndef DOPPEL_ENGINE_INTERP_X86_INTERP_H
+#define DOPPEL_ENGINE_INTERP_X86_INTERP_H
 
-#include "engine/interp/block.h"
+#include "engine/interp/x86/block.h"
 #include "vm/vm.h"
 
 /* v->engine_priv points at it; first member of a bigger struct where another engine embeds it. */
 struct interp {
     struct softmmu mmu;
-    struct block_cache blocks;
+    struct x86_blocks blocks;
     const struct block *running;
     bool lone; /* the next instruction runs by itself, see softmmu's need_alone() */
     /* Guest code until something wants attention; false: no memory at c->rip. */
