@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/dbt/x86/stubs.h"
 #include "engine/dbt/x86/xlat.h"
 
 enum { ROUNDS = 7, TSC_HZ = 1000000000, CACHE_BYTES = 256 << 20 };
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
     b->xlat.c = &b->cpu;
     b->xlat.ctx = CTX_USER | CTX_X87 | CTX_SSE | CTX_AVX | CTX_MXCSR | CTX_TSC;
     b->rounds = once ? 1 : ROUNDS;
-    code_seal(&b->cache, 0);
+    code_seal(&b->cache, 0, CODE_PROLOGUE);
     size_t pages = size / GUEST_PAGE_SIZE;
     for (size_t i = 0; i < pages; i++) {
         if (!time_page(b, text + i * GUEST_PAGE_SIZE, i * GUEST_PAGE_SIZE))

@@ -92,6 +92,28 @@ void execmem_destroy(struct execmem *m)
     *m = (struct execmem){0};
 }
 
+static bool map_over(const void *view, int fd, size_t size, int prot)
+{
+    return mmap((void *)view, size, prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0) ==
+           (void *)view;
+}
+
+int execmem_unshare(struct execmem *m, size_t keep, struct error *err)
+{
+    int fd = code_fd();
+    bool ok = fd >= 0 && ftruncate(fd, (off_t)m->size) == 0 &&
+              pwrite(fd, m->rw, keep, 0) == (ssize_t)keep &&
+              map_over(m->rw, fd, m->size, PROT_READ | PROT_WRITE) &&
+              map_over(m->rx, fd, m->size, PROT_READ | PROT_EXEC);
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return error_set(err, why, "no memory for generated code: %s", strerror(why));
+    m->used = keep;
+    return 0;
+}
+
 /* One huge page in both views. */
 static bool collapse(const struct execmem *m, size_t from)
 {

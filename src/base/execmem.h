@@ -38,6 +38,9 @@ void *execmem_to_rw(const struct execmem *m, const void *rx);
 void execmem_publish(const struct execmem *m, const void *rw, size_t len);
 /* All three at once: copy finished code in; its runnable address, or NULL when full. */
 void *execmem_add(struct execmem *m, const void *code, size_t len, size_t align);
+/* In the child of a fork(), which shares the pages with its parent: pages of its own at the same
+ * addresses, of whose contents the first `keep` bytes are left. */
+int execmem_unshare(struct execmem *m, size_t keep, struct error *err) must_check;
 /* Forget everything; nobody may be running in it. */
 void execmem_reset(struct execmem *m);
 

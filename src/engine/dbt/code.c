@@ -78,8 +78,9 @@ void code_destroy(struct code_cache *cc)
     memset(cc, 0, sizeof(*cc));
 }
 
-void code_seal(struct code_cache *cc, uint64_t miss)
+void code_seal(struct code_cache *cc, uint64_t miss, uint32_t prologue)
 {
+    cc->prologue = prologue;
     cc->fixed = cc->mem.used;
     cc->miss = miss;
     perf_map_add(&cc->map, cc->mem.rx, cc->fixed, "doppel stubs");
@@ -361,6 +362,15 @@ void code_flush(struct code_cache *cc)
     madvise(cc->pages, HASH_SIZE * sizeof(cc->pages[0]), MADV_DONTNEED);
     atomic_fetch_add(&cc->epoch, 1);
     cc->stats.flushes++;
+}
+
+int code_unshare(struct code_cache *cc, struct error *err)
+{
+    pthread_mutex_init(&cc->lock, NULL);
+    cc->populated = 0;
+    int r = execmem_unshare(&cc->mem, cc->fixed, err);
+    code_flush(cc);
+    return r;
 }
 
 /* Blocks lie in the cache in the order of their numbers. */

@@ -36,8 +36,8 @@
 
 #define CODE_NO_PAGE UINT64_MAX
 
-/* Bytes from a block's entry to its body, and the entry's first byte while the block is alive. */
-enum { CODE_PROLOGUE = 52, CODE_ENTRY_OPEN = 0x0f };
+/* The entry's first byte while the block is alive. */
+enum { CODE_ENTRY_OPEN = 0x0f };
 
 struct code_block {
     gpa_t gpa;      /* of the first instruction */
@@ -128,9 +128,10 @@ struct code_stats {
 
 struct code_cache {
     struct execmem mem;
-    size_t fixed;     /* bytes of stubs at the start, kept by a flush */
-    size_t populated; /* bytes that the host has backed with memory */
-    uint64_t miss;    /* the stub that dead entries lead to */
+    size_t fixed;      /* bytes of stubs at the start, kept by a flush */
+    size_t populated;  /* bytes that the host has backed with memory */
+    uint64_t miss;     /* the stub that dead entries lead to */
+    uint32_t prologue; /* bytes from a block's entry to its body: the front end's */
     pthread_mutex_t lock;
     bool initialised;
     _Atomic uint32_t epoch;
@@ -148,8 +149,11 @@ struct code_cache {
 
 int code_init(struct code_cache *cc, size_t size, struct error *err) must_check;
 void code_destroy(struct code_cache *cc);
-/* Stubs are in place: what follows is blocks. */
-void code_seal(struct code_cache *cc, uint64_t miss);
+/* Stubs are in place: what follows is blocks, whose bodies are `prologue` behind their entries. */
+void code_seal(struct code_cache *cc, uint64_t miss, uint32_t prologue);
+
+/* In the child of a fork(), which has one thread: a cache of its own, empty but for the stubs. */
+int code_unshare(struct code_cache *cc, struct error *err) must_check;
 
 /* Under the lock: */
 struct code_block *code_find(struct code_cache *cc, const struct code_place *at);
@@ -174,7 +178,7 @@ static inline uint64_t code_entry(const struct code_cache *cc, const struct code
 
 static inline uint64_t code_body(const struct code_cache *cc, const struct code_block *b)
 {
-    return code_entry(cc, b) + CODE_PROLOGUE;
+    return code_entry(cc, b) + cc->prologue;
 }
 
 /* Was the block at `entry` dropped? */

@@ -13,7 +13,7 @@
 #include "isa/tlb.h"
 #include "state/state.h"
 
-enum { RISCV_PMP_ENTRIES = 16 };
+enum { RISCV_PMP_ENTRIES = 16, RISCV_ENGINE_HOT = 16 };
 enum riscv_priv { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
 enum riscv_run_state { RISCV_RUNNING, RISCV_WAITING, RISCV_STOPPED };
 
@@ -131,6 +131,7 @@ struct riscv_cpu {
     _Atomic uint32_t attention; /* non-zero: leave at the next block boundary */
     uint16_t fp_modes;          /* what may run on the host's FPU: isa/riscv/fp_state.h */
     bool fp_live;               /* MXCSR is the guest's */
+    uint64_t engine_hot[RISCV_ENGINE_HOT]; /* words that translated code reaches like registers */
 
     STATE_MEMBERS(RISCV_CPU_STATE) /* wire state */
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/dbt/x86/stubs.h"
 #include "engine/dbt/x86/xlat.h"
 #include "isa/isa.h"
 #include "isa/x86/cpu.h"

@@ -48,7 +48,7 @@ static int make_vm(struct vm *vm, struct dbt_vm *dv, struct error *err)
     if (r < 0)
         return r;
     dv->jump_stubs = (struct space_stubs){dv->stubs.jump_miss, dv->stubs.jump_attend};
-    code_seal(&dv->code, dv->stubs.jump_miss);
+    code_seal(&dv->code, dv->stubs.jump_miss, CODE_PROLOGUE);
     for (unsigned i = 0; r == 0 && i < vm->mem.nslots; i++) {
         const struct mem_slot *s = &vm->mem.slots[i];
         r = space_reserve_aliases(&dv->aliases[i], (uintptr_t)s->host, s->len, err);

@@ -13,6 +13,9 @@
 #include "base/execmem.h"
 #include "isa/x86/cpu.h"
 
+/* Bytes from a block's entry to its body: xlat_entry(). */
+enum { CODE_PROLOGUE = 52 };
+
 /* Why translated code called, and what r11 held. */
 enum stub_reason {
     STUB_SLOW,   /* site number */

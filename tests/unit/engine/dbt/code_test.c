@@ -5,7 +5,7 @@
 
 #include "engine/dbt/code.h"
 
-enum { CACHE = 1 << 20, STUB = 64, LEN = CODE_PROLOGUE + 40, BODY = CODE_PROLOGUE };
+enum { CACHE = 1 << 20, STUB = 64, PROLOGUE = 52, LEN = PROLOGUE + 40, BODY = PROLOGUE };
 #define MEM_ALL UINT64_MAX
 enum { SITE_AT = BODY + 4, LINK_AT = BODY + 12, PATCH = 64 };
 
@@ -16,7 +16,7 @@ static int set_up(void **state)
     if (code_init(&cc, CACHE, &err) < 0)
         return -1;
     uint8_t *stub = execmem_alloc(&cc.mem, STUB, 64);
-    code_seal(&cc, (uintptr_t)execmem_to_rx(&cc.mem, stub));
+    code_seal(&cc, (uintptr_t)execmem_to_rx(&cc.mem, stub), PROLOGUE);
     *state = &cc;
     return 0;
 }

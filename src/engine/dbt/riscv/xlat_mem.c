@@ -1,0 +1,165 @@
+/*
+ * Loads and stores. Flat memory is behind GS, and the host's MMU is all that checks. Paged memory
+ * is looked up in the space's table (space.h):
+ *     lea   rcx, [rs1 + imm]
+ *     test  cl, size - 1
+ *     jnz   misaligned               the tail looks whether the access stays in its page
+ *     rorx  rax, rcx, 12
+ *     lea   eax, [rax + rax]
+ *     mov   rax, gs:[rax * 8 + table]
+ *     test  rax, rax
+ *     jz    slow
+ *     mov   rd, [rcx + rax]
+ */
+#include "engine/dbt/riscv/xlat.h"
+
+/* The guest address, which is known, or in terms of host registers; may use rcx. */
+static struct asm_mem address(struct rvx *x, unsigned rs1, int32_t imm)
+{
+    const struct rvx_known *k = &x->known[rs1];
+    int64_t v = (int64_t)((uint64_t)k->v + (uint64_t)(int64_t)imm);
+    int home = rvx_home(rs1);
+    if (k->kind == KNOWN_VALUE && v >= 0 && v <= INT32_MAX)
+        return (struct asm_mem){ASM_NONE, ASM_NONE, 0, false, (int32_t)v};
+    if (k->kind == KNOWN_VALUE && home == RVX_IN_MEMORY) {
+        asm_mov_imm64(&x->a, H_RCX, (uint64_t)v);
+        return MEM_BASE(H_RCX, 0);
+    }
+    return MEM_BASE(rvx_src(x, rs1, H_RCX), imm);
+}
+
+/* The page table's entry for a doubled page number in rax. */
+static struct asm_mem table_entry(bool write)
+{
+    return (struct asm_mem){ASM_NONE, H_RAX, 3, true,
+                            (int32_t)(SPACE_TABLE + (write ? offsetof(struct space_entry, write)
+                                                           : offsetof(struct space_entry, read)))};
+}
+
+static void look_up(struct rvx *x, uint32_t site, unsigned size, bool write)
+{
+    struct asm_buf *a = &x->a;
+    struct rvx_tail *misaligned = NULL;
+    if (size > 1) {
+        asm_test8_imm(a, H_RCX, size - 1);
+        misaligned = rvx_new_tail(x, RVX_TAIL_PAGE, asm_jcc(a, CC_NE));
+        misaligned->index = site;
+        misaligned->size = (uint8_t)size;
+        misaligned->back = a->len;
+    }
+    asm_rorx(a, H_RAX, H_RCX, GUEST_PAGE_SHIFT);
+    asm_lea32(a, H_RAX, MEM_INDEXED(H_RAX, H_RAX, 0));
+    asm_load(a, H_RAX, table_entry(write));
+    asm_test(a, true, H_RAX, H_RAX);
+    rvx_new_tail(x, RVX_TAIL_SLOW, asm_jcc(a, CC_E))->index = site;
+}
+
+struct asm_mem rvx_access(struct rvx *x, unsigned rs1, int32_t imm, unsigned size, bool write)
+{
+    uint32_t site = rvx_new_site(x, write ? CODE_SITE_WRITE : 0);
+    struct asm_mem m = address(x, rs1, imm);
+    if (rvx_flat(x)) {
+        m.gs = true;
+        return m;
+    }
+    if (m.base != H_RCX || m.disp)
+        asm_lea(&x->a, H_RCX, m);
+    look_up(x, site, size, write);
+    return MEM_INDEXED(H_RCX, H_RAX, 0);
+}
+
+void rvx_access_here(struct rvx *x)
+{
+    x->sites[x->nsites - 1].access = x->a.len;
+}
+
+static void load(struct rvx *x, unsigned size, bool sign)
+{
+    const struct riscv_insn *in = &rvx_cur(x)->in;
+    struct asm_buf *a = &x->a;
+    struct asm_mem m = rvx_access(x, in->rs1, in->imm, size, false);
+    unsigned d = rvx_dst(in->rd, H_RAX);
+    rvx_access_here(x);
+    switch (size) {
+    case 1:
+        asm_extend_load(a, sign ? EXTEND_SIGN8 : EXTEND_ZERO8, d, m);
+        break;
+    case 2:
+        asm_extend_load(a, sign ? EXTEND_SIGN16 : EXTEND_ZERO16, d, m);
+        break;
+    case 4:
+        if (sign)
+            asm_movsxd_load(a, d, m);
+        else
+            asm_load32(a, d, m);
+        break;
+    default:
+        asm_load(a, d, m);
+        break;
+    }
+    rvx_done(x, in->rd, d);
+}
+
+static void store(struct rvx *x, unsigned size)
+{
+    const struct riscv_insn *in = &rvx_cur(x)->in;
+    struct asm_buf *a = &x->a;
+    unsigned s = rvx_src(x, in->rs2, H_RDX);
+    struct asm_mem m = rvx_access(x, in->rs1, in->imm, size, true);
+    rvx_access_here(x);
+    switch (size) {
+    case 1:
+        asm_store8(a, m, s);
+        break;
+    case 2:
+        asm_store16(a, m, s);
+        break;
+    case 4:
+        asm_store32(a, m, s);
+        break;
+    default:
+        asm_store(a, m, s);
+        break;
+    }
+}
+
+bool rvx_mem(struct rvx *x)
+{
+    switch (rvx_cur(x)->in.op) {
+    case RISCV_OP_LB:
+        load(x, 1, true);
+        return true;
+    case RISCV_OP_LBU:
+        load(x, 1, false);
+        return true;
+    case RISCV_OP_LH:
+        load(x, 2, true);
+        return true;
+    case RISCV_OP_LHU:
+        load(x, 2, false);
+        return true;
+    case RISCV_OP_LW:
+        load(x, 4, true);
+        return true;
+    case RISCV_OP_LWU:
+        load(x, 4, false);
+        return true;
+    case RISCV_OP_LD:
+        load(x, 8, true);
+        return true;
+    case RISCV_OP_SB:
+        store(x, 1);
+        return true;
+    case RISCV_OP_SH:
+        store(x, 2);
+        return true;
+    case RISCV_OP_SW:
+        store(x, 4);
+        return true;
+    case RISCV_OP_SD:
+        store(x, 8);
+        return true;
+    default:
+        return false;
+    }
+}
