@@ -18,6 +18,9 @@ extern const unsigned ncommands;
 
 int cmd_run(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
+/* argv[0] is the name that Linux's binfmt_misc was given. */
+int cmd_exec_binfmt(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

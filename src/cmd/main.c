@@ -8,11 +8,13 @@
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "cmd/binfmt.h"
 #include "cmd/commands.h"
 
 const struct command commands[] = {
     {"run", "make a machine and run it until it ends", cmd_run},
     {"resume", "let a saved machine go on", cmd_resume},
+    {"exec", "run a RISC-V Linux program", cmd_exec},
     {"version", "print the version", cmd_version},
     {"help", "list the commands, or explain one", cmd_help},
 };
@@ -41,8 +43,16 @@ static bool open_standard_fds(void)
     return fd >= 0 && close(fd) == 0;
 }
 
+static bool called_by_kernel(const char *argv0)
+{
+    const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+    return argv0 && strcmp(slash ? slash + 1 : argv0, BINFMT_PROGRAM) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (called_by_kernel(argv[0]))
+        return cmd_exec_binfmt(argc, argv);
     if (!open_standard_fds())
         return STATUS_USAGE;
     if (argc < 2) {
