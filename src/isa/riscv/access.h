@@ -17,21 +17,19 @@ static inline bool riscv_in_page(gva_t va, unsigned size)
     return (va & (GUEST_PAGE_SIZE - 1)) <= GUEST_PAGE_SIZE - size;
 }
 
-/* Host address for a read or write that needs no further thought, or NULL. */
-static inline void *riscv_tlb_read(const struct riscv_cpu *c, gva_t va, unsigned size)
+/* Is that a read or write that needs no further thought? Then *p is its host address. */
+static inline bool riscv_tlb_read(const struct riscv_cpu *c, gva_t va, unsigned size, void **p)
 {
     const struct tlb_entry *e = &c->tlb->e[TLB_INDEX(va)];
-    if (likely(e->read == (TLB_VPN(va) | c->asid)) && likely(riscv_in_page(va, size)))
-        return (void *)(uintptr_t)(va + e->addend);
-    return NULL;
+    *p = (void *)(uintptr_t)(va + e->addend);
+    return likely(e->read == (TLB_VPN(va) | c->asid)) && likely(riscv_in_page(va, size));
 }
 
-static inline void *riscv_tlb_write(const struct riscv_cpu *c, gva_t va, unsigned size)
+static inline bool riscv_tlb_write(const struct riscv_cpu *c, gva_t va, unsigned size, void **p)
 {
     const struct tlb_entry *e = &c->tlb->e[TLB_INDEX(va)];
-    if (likely(e->write == (TLB_VPN(va) | c->asid)) && likely(riscv_in_page(va, size)))
-        return (void *)(uintptr_t)(va + e->addend);
-    return NULL;
+    *p = (void *)(uintptr_t)(va + e->addend);
+    return likely(e->write == (TLB_VPN(va) | c->asid)) && likely(riscv_in_page(va, size));
 }
 
 /*
@@ -45,13 +43,30 @@ static inline void *riscv_flat(struct riscv_cpu *c, const struct riscv_op *op, g
     return (void *)(uintptr_t)(c->flat_base + va);
 }
 
+/* The same of flat memory or the TLB. Of flat memory the host may still refuse it. */
+static inline bool riscv_read_at(struct riscv_cpu *c, const struct riscv_op *op, gva_t va,
+                                 unsigned size, void **p)
+{
+    if (va >= c->flat_size)
+        return riscv_tlb_read(c, va, size, p);
+    *p = riscv_flat(c, op, va);
+    return true;
+}
+
+static inline bool riscv_write_at(struct riscv_cpu *c, const struct riscv_op *op, gva_t va,
+                                  unsigned size, void **p)
+{
+    if (va >= c->flat_size)
+        return riscv_tlb_write(c, va, size, p);
+    *p = riscv_flat(c, op, va);
+    return true;
+}
+
 #define RISCV_DEFINE_ACCESS(T, name)                                                               \
     static inline T riscv_load_##name(struct riscv_cpu *c, const struct riscv_op *op, gva_t va)    \
     {                                                                                              \
-        if (va < c->flat_size)                                                                     \
-            return *(const volatile T *)riscv_flat(c, op, va);                                     \
-        const T *p = riscv_tlb_read(c, va, sizeof(T));                                             \
-        if (likely(p != NULL))                                                                     \
+        void *p;                                                                                   \
+        if (likely(riscv_read_at(c, op, va, sizeof(T), &p)))                                       \
             return *(const volatile T *)p;                                                         \
         c->op = op;                                                                                \
         return (T)c->slow->load(c, va, sizeof(T));                                                 \
@@ -59,12 +74,8 @@ static inline void *riscv_flat(struct riscv_cpu *c, const struct riscv_op *op, g
     static inline void riscv_store_##name(struct riscv_cpu *c, const struct riscv_op *op,          \
                                           gva_t va, T v)                                           \
     {                                                                                              \
-        if (va < c->flat_size) {                                                                   \
-            *(volatile T *)riscv_flat(c, op, va) = v;                                              \
-            return;                                                                                \
-        }                                                                                          \
-        T *p = riscv_tlb_write(c, va, sizeof(T));                                                  \
-        if (likely(p != NULL)) {                                                                   \
+        void *p;                                                                                   \
+        if (likely(riscv_write_at(c, op, va, sizeof(T), &p))) {                                    \
             *(volatile T *)p = v;                                                                  \
             return;                                                                                \
         }                                                                                          \

@@ -16,10 +16,8 @@ static inline void *amo_ptr(struct riscv_cpu *c, const struct riscv_op *op, gva_
     c->op = op;
     if (unlikely(va & (size - 1)))
         riscv_raise(c, RISCV_EXC_STORE_MISALIGNED, va);
-    if (va < c->flat_size)
-        return riscv_flat(c, op, va);
-    void *p = riscv_tlb_write(c, va, size);
-    return likely(p != NULL) ? p : c->slow->rmw_ptr(c, va, size);
+    void *p;
+    return riscv_write_at(c, op, va, size, &p) ? p : c->slow->rmw_ptr(c, va, size);
 }
 
 /* Each makes the two widths: T has the signedness that the operation wants. `w` is what memory

@@ -87,10 +87,19 @@ static inline bool fp_is_dirty(const struct riscv_cpu *c)
 
 /* One that only moves bits. */
 #define EXEC_FP_MOVE(name, writes, value)                                                          \
+    static void __attribute__((noinline, cold))                                                    \
+    slow_##name(struct riscv_cpu *c, const struct riscv_op *op)                                    \
+    {                                                                                              \
+        riscv_fp_touch(c, op, writes);                                                             \
+        RD = value;                                                                                \
+        riscv_next(c, op);                                                                         \
+    }                                                                                              \
     void riscv_exec_##name(struct riscv_cpu *c, const struct riscv_op *op)                         \
     {                                                                                              \
-        if (!fp_is_dirty(c))                                                                       \
-            riscv_fp_touch(c, op, writes);                                                         \
+        if (unlikely(!fp_is_dirty(c))) {                                                           \
+            slow_##name(c, op);                                                                    \
+            return;                                                                                \
+        }                                                                                          \
         RD = value;                                                                                \
         riscv_next(c, op);                                                                         \
     }

@@ -5,24 +5,11 @@
 #include "isa/riscv/exec.h"
 #include "isa/riscv/regs.h"
 
-static inline gva_t address(const struct riscv_cpu *c, const struct riscv_op *op)
-{
-    return RISCV_REG(c, op->rs1) + (uint64_t)op->imm;
-}
+#define NOTHING (void)0
 
 #define RISCV_EXEC_LOAD(name, access, T)                                                           \
-    void riscv_exec_##name(struct riscv_cpu *c, const struct riscv_op *op)                         \
-    {                                                                                              \
-        RISCV_REG(c, op->rd) = (uint64_t)(int64_t)(T)riscv_load_##access(c, op, address(c, op));   \
-        riscv_next(c, op);                                                                         \
-    }
-
-#define RISCV_EXEC_STORE(name, access, T)                                                          \
-    void riscv_exec_##name(struct riscv_cpu *c, const struct riscv_op *op)                         \
-    {                                                                                              \
-        riscv_store_##access(c, op, address(c, op), (T)RISCV_REG(c, op->rs2));                     \
-        riscv_next(c, op);                                                                         \
-    }
+    RISCV_EXEC_LOAD_AS(name, access, T, (uint64_t)(int64_t), true, NOTHING)
+#define RISCV_EXEC_STORE(name, access, T) RISCV_EXEC_STORE_AS(name, access, T, true, NOTHING)
 
 RISCV_EXEC_LOAD(lb, u8, int8_t)
 RISCV_EXEC_LOAD(lh, u16, int16_t)
