@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "engine/dbt/host.h"
+#include "isa/riscv/regs.h"
 #include "isa/riscv/trap.h"
 
 enum { DEFAULT_CACHE_MIB = 256 };
@@ -98,10 +99,18 @@ static void drop_region(struct flat_dbt *f, uint64_t region, gva_t start, gva_t 
 
 static void drop_range(struct flat_dbt *f, gva_t start, gva_t end)
 {
-    uint64_t last = MIN(end, f->space->size);
-    for (uint64_t r = start >> FLAT_REGION_SHIFT; r << FLAT_REGION_SHIFT < last; r++) {
-        if (__atomic_load_n(&f->regions[r / 64], __ATOMIC_RELAXED) >> (r % 64) & 1)
+    const uint64_t last = MIN(end, f->space->size);
+    uint64_t r = start >> FLAT_REGION_SHIFT;
+    while (r << FLAT_REGION_SHIFT < last) {
+        uint64_t left = __atomic_load_n(&f->regions[r / 64], __ATOMIC_RELAXED) >> (r % 64);
+        if (!left) {
+            r = (r | 63) + 1;
+            continue;
+        }
+        r += (unsigned)__builtin_ctzll(left);
+        if (r << FLAT_REGION_SHIFT < last)
             drop_region(f, r, start, last);
+        r++;
     }
 }
 
@@ -130,9 +139,10 @@ static void no_store(struct riscv_cpu *c, gva_t va, unsigned size, uint64_t val)
     riscv_raise(c, RISCV_EXC_STORE_ACCESS, va);
 }
 
-static void *rmw_ptr(struct riscv_cpu *c, gva_t va, unsigned size)
+static void *no_rmw(struct riscv_cpu *c, gva_t va, unsigned size)
 {
-    return va <= c->flat_size - size ? (void *)(c->flat_base + va) : NULL;
+    (void)size;
+    riscv_raise(c, RISCV_EXC_STORE_ACCESS, va);
 }
 
 static void nothing_changed(struct riscv_cpu *c)
@@ -143,7 +153,7 @@ static void nothing_changed(struct riscv_cpu *c)
 static const struct riscv_mem_slow flat_memory = {
     .load = no_load,
     .store = no_store,
-    .rmw_ptr = rmw_ptr,
+    .rmw_ptr = no_rmw,
     .context_changed = nothing_changed,
     .fence_i = fence_i,
 };
@@ -164,6 +174,9 @@ static int flat_hart_init(struct flat_space *space, struct riscv_cpu *c, struct 
     c->vcpu = h;
     c->tlb = none;
     c->slow = &flat_memory;
+    c->reserved_addr = RISCV_NO_RESERVATION;
+    c->mstatus |= MSTATUS_FS;
+    riscv_fp_changed(c);
     c->engine_hot[RVX_JUMP_MASK] = SPACE_JUMP_MASK;
     c->engine_hot[RVX_JUMP_TABLE] = (uintptr_t)f->jumps;
     rvx_stubs_tell(&f->stubs, c);
@@ -218,10 +231,12 @@ static void run_inside(struct flat_hart *h)
     struct riscv_cpu *c = h->c;
     h->exit = FLAT_ATTENTION;
     h->full = false;
+    c->op = NULL;
     if (setjmp(c->unwind)) {
         h->exit = FLAT_EXCEPTION;
         return;
     }
+    h->running = true;
     if (h->computes)
         riscv_fp_enter(c);
     const void *code = flat_dispatch(h);
@@ -240,6 +255,7 @@ static enum flat_exit flat_run(struct riscv_cpu *c)
         atomic_fetch_and(&c->attention, ~(uint32_t)ATTN_WORLD);
         __atomic_store_n(&c->engine_hot[RVX_JUMP_MASK], SPACE_JUMP_MASK, __ATOMIC_SEQ_CST);
         run_inside(h);
+        h->running = false;
         pthread_rwlock_unlock(&f->world);
         if (h->full)
             empty_cache(f, epoch);
@@ -257,6 +273,8 @@ static bool flat_host_fault(struct riscv_cpu *c, uint64_t cause, uint64_t tval, 
     ucontext_t *uc = ucontext;
     greg_t *r = uc->uc_mcontext.gregs;
     uint32_t site;
+    if (!h->running)
+        return false;
     c->exc_cause = cause;
     c->exc_tval = tval;
     if (code_site_at(&h->f->code, (uint64_t)r[REG_RIP], &site)) {
@@ -265,7 +283,7 @@ static bool flat_host_fault(struct riscv_cpu *c, uint64_t cause, uint64_t tval, 
         return true;
     }
     riscv_fp_recover(c, uc->uc_mcontext.fpregs->mxcsr);
-    riscv_raise(c, cause, tval);
+    riscv_raise(c, c->op ? cause : RISCV_EXC_FETCH_PAGE, tval);
 }
 
 /* There is nobody to tell: the child can neither run guest code nor leave the parent's alone. */

@@ -47,6 +47,7 @@ struct flat_hart {
     struct flat_hart *next;
     enum flat_exit exit; /* of run() */
     bool full;           /* the cache is: leave, and empty it */
+    bool running;        /* host faults are the guest's */
     bool computes;       /* has used floating point: run() gives it the host's FPU at once */
     uint32_t epoch;      /* of `ops` */
     struct flat_op ops[FLAT_OPS];
