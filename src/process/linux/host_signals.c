@@ -55,16 +55,16 @@ static void on_sent(struct thread *t, const siginfo_t *info, ucontext_t *uc)
         capture(t, info, uc);
 }
 
+/* Translated code does not look whether an address is in the arena: beyond it there may be nothing,
+ * or no address at all, of which the kernel says 0. */
 static bool guest_fault(struct thread *t, const siginfo_t *info, ucontext_t *uc)
 {
-    const struct flat_space *s = &t->process->space;
-    uint64_t va = (hva_t)info->si_addr - s->base;
-    /* The last access may reach a little into the guard. */
-    if (!t->sig.in_guest || (hva_t)info->si_addr < s->base || va >= s->size + GUEST_PAGE_SIZE)
+    if (!t->sig.in_guest)
         return false;
     bool write = uc->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE;
     t->sig.fault_signal = info->si_signo;
-    return t->process->engine->host_fault(&t->cpu, write ? 15 : 13, va, uc);
+    return t->process->engine->host_fault(&t->cpu, write ? 15 : 13,
+                                          (hva_t)info->si_addr - t->process->space.base, uc);
 }
 
 static void on_fault(int signo, siginfo_t *info, void *context)

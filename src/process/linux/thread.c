@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "isa/riscv/fp_state.h"
+#include "isa/riscv/insn.h"
+#include "isa/riscv/op_info.h"
 #include "isa/riscv/regs.h"
 #include "process/linux/host_call.h"
 #include "process/linux/process.h"
@@ -219,6 +221,24 @@ static void bad_access(struct thread *t, gva_t va)
         signals_force(t, SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, va);
 }
 
+/*
+ * Beyond the arena the host knows no better than that an access failed. The instruction says which:
+ * all of them add an immediate to their first operand.
+ */
+static gva_t accessed(struct thread *t)
+{
+    const struct riscv_cpu *c = &t->cpu;
+    struct riscv_insn in;
+    uint16_t half[2] = {0};
+    if (c->exc_tval < t->process->space.size ||
+        guest_read(thread_arena(t), &half[0], c->pc, 2) < 0 ||
+        (riscv_insn_len(half[0]) == 4 && guest_read(thread_arena(t), &half[1], c->pc + 2, 2) < 0) ||
+        riscv_decode(&in, half[0] | (uint32_t)half[1] << 16) < 0 ||
+        !(riscv_op_info[in.op].flags & (RISCV_F_LOAD | RISCV_F_STORE)))
+        return c->exc_tval;
+    return c->x[in.rs1] + (uint64_t)(int64_t)in.imm;
+}
+
 static void exception(struct thread *t)
 {
     struct riscv_cpu *c = &t->cpu;
@@ -238,7 +258,7 @@ static void exception(struct thread *t)
         signals_force(t, SIGBUS, BUS_ADRALN, c->exc_tval);
         break;
     default:
-        bad_access(t, c->exc_tval);
+        bad_access(t, accessed(t));
     }
 }
 
