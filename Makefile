@@ -36,7 +36,7 @@ guest: ## fetch the default guest's files into the cache
 guest-all:
 	@tools/guest-fetch --quiet || echo "make: no guest files; tests that need them are skipped."
 	@tools/guest-rootfs --quiet --tree || echo "make: no Debian image; the load tests are skipped."
-	@for kernel in cloud generic; do for kind in shell test; do \
+	@for kernel in cloud generic riscv64; do for kind in shell test; do \
 		tools/guest-initramfs --quiet $$kind --kernel $$kernel || exit 0; done; done
 
 test: test-setup build guest-all ## all tests but the long ones

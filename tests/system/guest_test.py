@@ -2,8 +2,8 @@
 """Boots a Debian kernel with the test initramfs, runs scripts of tests/system/guest in it, and expects each of
 them to succeed and the machine to power off.
 
-usage: guest_test.py DOPPEL [--engine E] [--kernel cloud|generic] [--cpus N] [--code-cache SIZE]
-                     [--timeout S] SCRIPT...
+usage: guest_test.py DOPPEL [--engine E] [--kernel cloud|generic|riscv64] [--cpus N] [--code-cache SIZE]
+                     [--firmware FILE] [--timeout S] SCRIPT...
        guest_test.py qemu SCRIPT...     (tries the scripts themselves)
 """
 import argparse
@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.request
 
-from machine import CACHE, FileServer, Machine, fail, guest_file, make_initramfs, need_engine, skip, test_results
+from machine import CACHE, FileServer, Machine, architecture, fail, kernel_image, make_initramfs, need_engine, skip, test_results
 
 
 def free_port():
@@ -26,11 +26,18 @@ def free_port():
 
 def doppel_command(options, initrd, append, disk, port):
     disk += ",ro" if "readonly" in options.scripts else ""
-    return [options.doppel, "run", "--engine", options.engine, "--kernel", guest_file(options.kernel, "vmlinuz"),
+    return [options.doppel, "run", "--engine", options.engine, "--kernel", kernel_image(options.kernel),
             "--initrd", initrd, "--append", append, "--cpus", str(options.cpus), "--memory", "256M",
             "--disk", disk, "--net", f"user,forward=tcp:127.0.0.1:{port}:80", "--no-reboot",
             "--virtio", options.virtio, "--virtio-console", f"file={console_file(disk)}",
+            *(["--firmware", firmware(options.firmware)] if options.firmware else []),
             *(["--code-cache", options.code_cache] if options.code_cache else [])]
+
+
+def firmware(path):
+    if not os.path.exists(path):
+        skip(f"{path} is not there (package opensbi)")
+    return path
 
 
 def console_file(disk):
@@ -41,7 +48,7 @@ def console_file(disk):
 def qemu_command(options, initrd, append, disk, port):
     read_only = "on" if "readonly" in options.scripts else "off"
     return ["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-m", "256", "-smp", str(options.cpus),
-            "-kernel", guest_file(options.kernel, "vmlinuz"), "-initrd", initrd, "-append", append,
+            "-kernel", kernel_image(options.kernel), "-initrd", initrd, "-append", append,
             "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
             "-drive", f"file={disk},if=none,id=d,format=raw,readonly={read_only}", "-device", "virtio-blk-pci,drive=d",
             "-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:80", "-device", "virtio-rng-pci",
@@ -83,6 +90,7 @@ def run(options):
     content = os.urandom(1 << 20)
     server, port = FileServer(content), free_port()
     append = (f"console=ttyS0 quiet doppel.test={','.join(options.scripts)} doppel.cpus={options.cpus} "
+              f"doppel.arch={architecture(options.kernel)} "
               f"doppel.url=http://10.0.2.2:{server.port}/file doppel.sum={hashlib.sha256(content).hexdigest()}")
     with tempfile.TemporaryDirectory() as work:
         disk = os.path.join(work, "disk.raw")
@@ -106,6 +114,7 @@ def main():
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--virtio", default="pci")
     parser.add_argument("--code-cache")
+    parser.add_argument("--firmware")
     parser.add_argument("--timeout", type=int, default=600)
     options = parser.parse_args()
     if not os.path.isdir(os.path.join(CACHE, "guest")):

@@ -58,6 +58,15 @@ def guest_file(kernel, name):
     return path
 
 
+def kernel_image(kernel):
+    """The kernel of one of the cache's guests; RISC-V's comes unpacked."""
+    return guest_file(kernel, "vmlinux" if kernel == "riscv64" else "vmlinuz")
+
+
+def architecture(kernel):
+    return "riscv64" if kernel == "riscv64" else "x86_64"
+
+
 def svm_machine(initrd, append):
     """The command of a machine whose processor has SVM, emulated; DOPPEL_TEST_QEMU names another qemu.
 

@@ -2,14 +2,14 @@
 """Saves a running Debian machine in the middle of a chain of hashes, resumes it, and expects the chain to end
 as if nothing had happened.
 
-usage: resume_test.py DOPPEL [--from ENGINE] [--to ENGINE] [--cpus N]
+usage: resume_test.py DOPPEL [--from ENGINE] [--to ENGINE] [--cpus N] [--kernel NAME]
 """
 import argparse
 import os
 import signal
 import tempfile
 
-from machine import Machine, chain_end, fail, guest_file, make_initramfs, need_engine, test_results
+from machine import Machine, chain_end, fail, kernel_image, make_initramfs, need_engine, test_results
 
 ROUNDS, SAVE_AFTER, TIMEOUT = 40, 5, 600
 
@@ -20,12 +20,13 @@ def main():
     parser.add_argument("--from", dest="first", default="interp")
     parser.add_argument("--to", dest="second", default="interp")
     parser.add_argument("--cpus", default="1")
+    parser.add_argument("--kernel", default="cloud")
     options = parser.parse_args()
     for engine in (options.first, options.second):
         need_engine(options.doppel, engine)
-    kernel = guest_file("cloud", "vmlinuz")
+    kernel = kernel_image(options.kernel)
     with tempfile.TemporaryDirectory() as work:
-        initrd = make_initramfs("cloud", os.path.join(work, "initrd"))
+        initrd = make_initramfs(options.kernel, os.path.join(work, "initrd"))
         state, disk = os.path.join(work, "state"), os.path.join(work, "disk.raw")
         with open(disk, "wb") as file:
             file.truncate(64 << 20)

@@ -19,7 +19,7 @@ struct sbi_ret sbi_reset(const struct sbi_call *call)
         return sbi_error(SBI_ERR_INVALID_PARAM);
     call->cpu->run_state = RISCV_STOPPED;
     riscv_want_attention(call->cpu, RISCV_ATTN_STATE);
-    vm->host.event(vm, type == RESET_SHUTDOWN ? MACHINE_POWER_OFF : MACHINE_RESET, 0);
+    vm->host.event(vm->host.vm, type == RESET_SHUTDOWN ? MACHINE_POWER_OFF : MACHINE_RESET, 0);
     return sbi_error(SBI_SUCCESS);
 }
 

@@ -6,7 +6,7 @@ if dmesg | grep -v "$fact" | grep -q -E "$bad"; then
     dmesg | grep -E -B 3 -A 15 "$bad" | head -n 60
     fail "the kernel complained: $(dmesg | grep -v "$fact" | grep -E -m 1 "$bad")"
 fi
-[ "$(uname -m)" = x86_64 ] || fail "uname -m says $(uname -m)"
+[ "$(uname -m)" = "${doppel_arch:-x86_64}" ] || fail "uname -m says $(uname -m)"
 
 before=$(cut -d ' ' -f 1 /proc/uptime | tr -d .)
 sleep 1

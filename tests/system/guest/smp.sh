@@ -7,7 +7,7 @@ for cpu in $(seq 0 $((count - 1))); do
 done
 
 # Local timer interrupts must grow on each of them while each is busy.
-timers() { awk '/LOC:/ { for (i = 2; i <= n + 1; i++) print $i }' n="$count" /proc/interrupts; }
+timers() { awk '/LOC:|riscv-timer/ { for (i = 2; i <= n + 1; i++) print $i }' n="$count" /proc/interrupts; }
 timers >/tmp/before
 for cpu in $(seq 0 $((count - 1))); do
     taskset -c "$cpu" sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done' &
