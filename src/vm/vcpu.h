@@ -11,6 +11,7 @@
 
 #include "vm/stats.h"
 
+struct softmmu;
 struct vm;
 
 /* Set by anyone (atomically, then vcpu_kick), taken by the vCPU's own thread. */
@@ -29,8 +30,9 @@ struct vcpu {
     struct vm *vm;
     pthread_t thread;
     bool thread_started;
-    void *cpu;         /* the ISA's state (struct x86_cpu) */
-    void *engine_priv; /* opaque to all but the engine */
+    void *cpu;           /* the ISA's state (struct x86_cpu) */
+    void *engine_priv;   /* opaque to all but the engine */
+    struct softmmu *mmu; /* of an engine that has one (engine/softmmu) */
     _Atomic uint32_t requests;
     /* Of VCPU_REQ_START, written before it is set; what isa_ops.cpu_start is given. */
     _Atomic uint64_t start_addr, start_arg;

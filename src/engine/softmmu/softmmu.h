@@ -3,6 +3,8 @@
  * ours executes. Second stop of a page fault's journey: fast path miss -> here -> isa/<arch>/mmu.c
  * -> guest fault, or mem/ slot, or bus/.
  *
+ * Here is what all ISAs share; x86/ and riscv/ have walks, faults and the rules of their accesses.
+ *
  * Invariants
  * 1. A softmmu belongs to one vCPU and is used by its thread only, except softmmu_drop_write(),
  *    which runs while the world is stopped.
@@ -13,30 +15,31 @@
 #ifndef DOPPEL_ENGINE_SOFTMMU_SOFTMMU_H
 #define DOPPEL_ENGINE_SOFTMMU_SOFTMMU_H
 
-#include "isa/x86/cpu.h"
+#include "isa/tlb.h"
 #include "mem/guest_mem.h"
 #include "vm/vcpu.h"
 
-enum { SOFTMMU_SPACES = 16, SOFTMMU_REGIONS = 1 << 15 };
+enum { SOFTMMU_CTXS = 4, SOFTMMU_SPACES = 16, SOFTMMU_REGIONS = 1 << 15 };
 
 typedef void softmmu_unmapped_fn(void *opaque, gva_t va, bool all);
 
 struct softmmu {
-    struct x86_cpu *cpu;
+    void *cpu; /* the ISA's */
     struct vcpu *vcpu;
     struct guest_mem *mem;
-    struct tlb tlb[X86_MMU_CTXS];
-    bool global[X86_MMU_CTXS][TLB_ENTRIES]; /* the entry's page is global, */
-    bool big[X86_MMU_CTXS][TLB_ENTRIES];    /* and of 2 MiB or more */
-    /* Address spaces in use: CR3 and the number its TLB entries carry. */
-    uint64_t space_cr3[SOFTMMU_SPACES];
+    struct tlb tlb[SOFTMMU_CTXS];
+    bool global[SOFTMMU_CTXS][TLB_ENTRIES]; /* the entry's page is global, */
+    bool big[SOFTMMU_CTXS][TLB_ENTRIES];    /* and of 2 MiB or more */
+    /* Address spaces in use: the register that names one (CR3, satp), and the number that its TLB
+     * entries carry. */
+    uint64_t space_root[SOFTMMU_SPACES];
     uint32_t space_asid[SOFTMMU_SPACES];
     unsigned next_space;
     uint32_t last_asid;
     /* Hashed set of the regions of 2 MiB that large pages were filled from. */
     uint64_t large[SOFTMMU_REGIONS / 64];
-    /* Addresses in the executing block's one or two pages (UINT64_MAX: none): a store there must
-     * stop the block first. Points into the block. */
+    /* Where stores take effect on code at once (x86): addresses in the executing block's one or two
+     * pages (UINT64_MAX: none): a store there must stop the block first. Points into the block. */
     const gpa_t *code;
     uint64_t code_lines; /* of the first page that the block depends on (guest_mem.h) */
     bool alone; /* the block is one instruction: it may store into its own page, hit breakpoints */
@@ -49,20 +52,7 @@ struct softmmu {
     void (*write_dropped)(struct softmmu *s, const uint8_t *host);
 };
 
-/* Zeroed by the caller. Fills c->slow, c->phys, c->tlbs. */
-void softmmu_init(struct softmmu *s, struct vcpu *v, struct guest_mem *mem);
 void softmmu_flush_everything(struct softmmu *s);
-
-/*
- * Where instruction bytes at linear address `va` come from. Returns the host address of the byte
- * and its guest-physical address; NULL when it is not RAM. Raises the guest's fault.
- */
-const uint8_t *softmmu_fetch(struct softmmu *s, gva_t va, gpa_t *gpa);
-
-/* After softmmu_fetch(va), or with an entry for va in c->tlb: is the page mapped globally?
- * Is it one of 2 MiB or more? */
-bool softmmu_is_big(const struct softmmu *s, gva_t va);
-bool softmmu_is_global(const struct softmmu *s, gva_t va);
 
 /*
  * Code of these lines (64 bytes each) of the page at `gpa` is about to be decoded: nobody may write

@@ -404,6 +404,7 @@ static int shadow_init(struct lockstep *ls, struct vcpu *v, struct error *err)
     int r = interp_init(&ls->shadow, v, NULL, NULL, err);
     v->cpu = c;
     v->engine_priv = ls->d;
+    v->mmu = &ls->d->it.mmu;
     return r;
 }
 

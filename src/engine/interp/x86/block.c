@@ -112,7 +112,8 @@ static void build(struct x86_blocks *xb, struct block *b, const uint8_t *p, gpa_
 /* A native thunk cache that was emptied takes all blocks with it. */
 static bool thunks_dropped(struct x86_blocks *xb)
 {
-    uint64_t now = x86_native_generation(xb->mmu->cpu->native);
+    const struct x86_cpu *c = xb->mmu->cpu;
+    uint64_t now = x86_native_generation(c->native);
     if (now == xb->native_generation)
         return false;
     xb->native_generation = now;

@@ -5,7 +5,7 @@
 #define DOPPEL_ENGINE_INTERP_X86_BLOCK_H
 
 #include "engine/interp/block.h"
-#include "engine/softmmu/softmmu.h"
+#include "engine/softmmu/x86/softmmu.h"
 #include "isa/x86/op.h"
 
 struct x86_blocks {
