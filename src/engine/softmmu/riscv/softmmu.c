@@ -54,8 +54,8 @@ static struct softmmu_bus bus_of(const struct softmmu *s)
 static uint64_t load_page(struct softmmu *s, gva_t va, unsigned size)
 {
     gpa_t gpa;
-    const uint8_t *p = riscv_tlb_read(s->cpu, va, size);
-    if (p)
+    void *p;
+    if (riscv_tlb_read(s->cpu, va, size, &p))
         return softmmu_read_host(p, size);
     const struct mem_slot *slot = translate_data(s, va, RISCV_READ, &gpa);
     if (slot)
@@ -67,20 +67,19 @@ static uint64_t load_page(struct softmmu *s, gva_t va, unsigned size)
 static void store_page(struct softmmu *s, gva_t va, unsigned size, uint64_t v)
 {
     gpa_t gpa;
-    uint8_t *p = riscv_tlb_write(s->cpu, va, size);
-    if (!p) {
-        const struct mem_slot *slot = translate_data(s, va, RISCV_WRITE, &gpa);
-        if (!slot) {
-            struct softmmu_bus bus = bus_of(s);
-            softmmu_mmio_store(s, &bus, gpa, size, v);
-            return;
-        }
-        p = riscv_tlb_write(s->cpu, va, size);
-    }
-    if (p)
+    void *p;
+    if (riscv_tlb_write(s->cpu, va, size, &p)) {
         softmmu_write_host(p, size, v);
-    else
+        return;
+    }
+    if (!translate_data(s, va, RISCV_WRITE, &gpa)) {
+        struct softmmu_bus bus = bus_of(s);
+        softmmu_mmio_store(s, &bus, gpa, size, v);
+    } else if (riscv_tlb_write(s->cpu, va, size, &p)) {
+        softmmu_write_host(p, size, v);
+    } else {
         softmmu_store_flagged(s, gpa, size, v);
+    }
 }
 
 static uint64_t slow_load(struct riscv_cpu *c, gva_t va, unsigned size)
@@ -115,10 +114,11 @@ static void *slow_rmw_ptr(struct riscv_cpu *c, gva_t va, unsigned size)
 {
     struct softmmu *s = mmu_of(c);
     gpa_t gpa;
+    void *p;
     s->vcpu->stats.slow_stores++;
     if (!translate_data(s, va, RISCV_WRITE, &gpa))
         riscv_raise(c, RISCV_EXC_STORE_ACCESS, va);
-    return riscv_tlb_write(c, va, size);
+    return riscv_tlb_write(c, va, size, &p) ? p : NULL;
 }
 
 static bool slow_cas(struct riscv_cpu *c, gva_t va, unsigned size, uint64_t old, uint64_t val)
