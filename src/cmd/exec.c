@@ -47,16 +47,9 @@ static int unset_variable(void *target, const char *value, struct error *err)
 
 static int set_engine(void *target, const char *value, struct error *err)
 {
-    static const struct flat_engine *const engines[] = {&flat_dbt_riscv, &flat_interp_riscv};
     struct exec_config *c = target;
-    for (unsigned i = 0; i < ARRAY_SIZE(engines); i++) {
-        if (strcmp(value, engines[i]->name) == 0 || (i == 0 && strcmp(value, "auto") == 0)) {
-            c->process.engine = engines[i];
-            return 0;
-        }
-    }
-    return error_set(err, EINVAL,
-                     "engine %s does not run programs; --engine auto, dbt or interp does", value);
+    c->process.engine = flat_engine_choose(value, err);
+    return c->process.engine ? 0 : -EINVAL;
 }
 
 static int set_strace(void *target, const char *value, struct error *err)
@@ -108,7 +101,7 @@ static const struct option_desc exec_list[] = {
     {"env", "NAME=VALUE", "set a variable of the program's; also -E", set_variable},
     {"unset", "NAME", "remove one; also -U", unset_variable},
     {"argv0", "NAME", "what the program is told as its own name", set_argv0},
-    {"engine", "NAME", "dbt (translate; default), or interp", set_engine},
+    {"engine", "NAME", "dbt, interp or auto (default)", set_engine},
     {"strace", NULL, "show each system call on standard error", set_strace},
     {"stats", "FILE", "write counters as JSON to FILE at the end", set_stats},
     {"print-binfmt", NULL, "print the line that makes Linux run such programs by itself",
@@ -205,7 +198,8 @@ static int go(struct exec_config *c, char **words)
 
 static void defaults(struct exec_config *c)
 {
-    *c = (struct exec_config){.process.engine = &flat_dbt_riscv};
+    struct error none;
+    *c = (struct exec_config){.process.engine = flat_engine_choose("auto", &none)};
     const char *sysroot = getenv("DOPPEL_SYSROOT");
     if (sysroot && *sysroot)
         c->process.sysroot = sysroot;

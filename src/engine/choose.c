@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/choose.h"
+#include "engine/flat.h"
 #include "engine/kvm/kvm.h"
 
 /* Slower than this, a KVM is software itself, and our own engines are the better choice. */
@@ -73,4 +74,18 @@ int engine_choose(const char *name, const struct engine_ops **out, char *why, un
     }
     return error_set(err, EINVAL, "there is no engine \"%s\"; choose auto, kvm, dbt or interp",
                      name);
+}
+
+const struct flat_engine *flat_engine_choose(const char *name, struct error *err)
+{
+    static const struct flat_engine *const engines[] = {&flat_dbt_riscv, &flat_interp_riscv};
+    for (unsigned i = 0; i < ARRAY_SIZE(engines); i++) {
+        const struct flat_engine *e = engines[i];
+        if (strcmp(name, e->name) == 0)
+            return e->probe && e->probe(err) < 0 ? NULL : e;
+        if (strcmp(name, "auto") == 0 && (!e->probe || e->probe(err) == 0))
+            return e;
+    }
+    error_set(err, EINVAL, "engine %s does not run programs; choose auto, dbt or interp", name);
+    return NULL;
 }

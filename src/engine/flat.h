@@ -38,6 +38,8 @@ enum flat_exit {
 
 struct flat_engine {
     const char *name;
+    /* Can this host run it? NULL: every host can. */
+    int (*probe)(struct error *err);
     /* Once a process, before harts exist. */
     int (*init)(struct flat_space *space, struct error *err);
     void (*destroy)(struct flat_space *space);
@@ -65,6 +67,9 @@ struct flat_engine {
     /* In the child of a fork(), in which only the calling hart lives on. NULL: nothing to do. */
     void (*after_fork)(struct flat_space *space, struct riscv_cpu *c);
 };
+
+/* "auto" or an engine's name: what the host can run; NULL: no such engine, or not here. */
+const struct flat_engine *flat_engine_choose(const char *name, struct error *err);
 
 extern const struct flat_engine flat_interp_riscv;
 extern const struct flat_engine flat_dbt_riscv;

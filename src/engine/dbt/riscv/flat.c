@@ -37,9 +37,7 @@ static int make(struct flat_dbt *f, struct error *err)
 {
     const struct flat_space *s = f->space;
     uint64_t size = s->code_cache ? s->code_cache : (uint64_t)DEFAULT_CACHE_MIB << 20;
-    int r = host_check(err);
-    if (r == 0)
-        r = code_init(&f->code, size, err);
+    int r = code_init(&f->code, size, err);
     if (r == 0)
         r = rvx_stubs_make(&f->stubs, &f->code.mem, flat_handle, err);
     if (r < 0)
@@ -309,6 +307,7 @@ static void flat_after_fork(struct flat_space *space, struct riscv_cpu *c)
 
 const struct flat_engine flat_dbt_riscv = {
     .name = "dbt",
+    .probe = host_check,
     .init = flat_init,
     .destroy = flat_destroy,
     .hart_init = flat_hart_init,
