@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const struct board *const boards[] = {&board_pc};
+static const struct board *const boards[] = {&board_pc, &board_virt};
 
 const struct board *board_named(const char *name)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "board/boot/classify.h"
 #include "cmd/default_guest.h"
 
 int config_set(char **field, const char *value, struct error *err)
@@ -42,8 +43,9 @@ void config_free(struct config *c)
     }
     for (unsigned i = 0; i < c->nnets; i++)
         free(c->net[i]);
-    char *strings[] = {c->name,           c->kernel,   c->initrd, c->append,       c->console,
-                       c->virtio_console, c->debugcon, c->engine, c->save_on_exit, c->stats};
+    char *strings[] = {c->arch,     c->firmware, c->name,         c->kernel,
+                       c->initrd,   c->append,   c->console,      c->virtio_console,
+                       c->debugcon, c->engine,   c->save_on_exit, c->stats};
     for (unsigned i = 0; i < ARRAY_SIZE(strings); i++)
         free(strings[i]);
     memset(c, 0, sizeof(*c));
@@ -54,9 +56,38 @@ static int set_default(char **field, const char *value, struct error *err)
     return *field ? 0 : config_set(field, value, err);
 }
 
+static int choose_board(struct config *c, struct error *err)
+{
+    const char *arch = c->arch;
+    if (!arch && c->firmware)
+        arch = board_virt.arch;
+    if (!arch && c->kernel)
+        arch = kernel_arch(c->kernel);
+    c->board = arch ? board_of_arch(arch) : &board_pc;
+    if (!c->board)
+        return error_set(err, EINVAL, "there is no machine of architecture \"%s\"", arch);
+    return 0;
+}
+
+/* Options that are not every board's. */
+static int check_board(const struct config *c, struct error *err)
+{
+    if (c->firmware && !c->board->has_firmware)
+        return error_set(err, EINVAL, "--firmware is for RISC-V machines; this one is %s",
+                         c->board->arch);
+    if (c->debugcon && !c->board->has_debugcon)
+        return error_set(err, EINVAL, "--debugcon is for x86-64 machines; this one is %s",
+                         c->board->arch);
+    return 0;
+}
+
 int config_defaults(struct config *c, struct error *err)
 {
-    int r = 0;
+    int r = c->board ? 0 : choose_board(c, err);
+    if (r == 0)
+        r = check_board(c, err);
+    if (r < 0)
+        return r;
     if (!c->kernel) {
         if (c->ndisks)
             return error_set(err, EINVAL,
@@ -83,6 +114,7 @@ int config_to_board(struct config *c, struct board_config *out, struct error *er
 {
     *out = (struct board_config){.kernel = c->kernel,
                                  .initrd = c->initrd,
+                                 .firmware = c->firmware,
                                  .cmdline = c->append,
                                  .guest_unpack = c->guest_unpack,
                                  .console = c->console,

@@ -14,7 +14,9 @@
 /* All strings are owned (strdup). What only concerns this run (console, stats, engine and its code
  * cache) is part of the structure but not of the JSON. */
 struct config {
-    char *name, *kernel, *initrd, *append;
+    const struct board *board; /* config_defaults()'s, or the state file's */
+    char *arch;                /* what the user said; NULL: the kernel tells */
+    char *name, *kernel, *initrd, *append, *firmware;
     char *disk[BOARD_MAX_DISKS];      /* "FILE[,ro][,format=raw][,cache=MODE]" */
     char *disk_path[BOARD_MAX_DISKS]; /* config_to_board()'s: the specification, cut */
     unsigned ndisks;
@@ -35,7 +37,8 @@ int config_add_net(struct config *c, const char *spec, struct error *err) must_c
 int config_set(char **field, const char *value, struct error *err) must_check;
 void config_free(struct config *c);
 
-/* No kernel and no disk given: the default guest from the cache. Also fills what was left out. */
+/* Choose the board, where none is set yet, by what was said and what the kernel is for. No kernel
+ * and no disk given: the default guest from the cache. Also fills what else was left out. */
 int config_defaults(struct config *c, struct error *err) must_check;
 
 /* JSON text to be freed by the caller, or NULL for want of memory. */

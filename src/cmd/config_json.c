@@ -25,10 +25,11 @@ static void put_string(cJSON *o, const char *name, const char *value)
 char *config_to_json(const struct config *c)
 {
     cJSON *o = cJSON_CreateObject();
-    put_string(o, "machine", "pc");
+    put_string(o, "machine", c->board->name);
     put_string(o, "name", c->name);
     put_string(o, "kernel", c->kernel);
     put_string(o, "initrd", c->initrd);
+    put_string(o, "firmware", c->firmware);
     put_string(o, "append", c->append);
     put_list(o, "disks", c->disk, c->ndisks);
     put_list(o, "nets", c->net, c->nnets);
@@ -89,13 +90,16 @@ static int get_list(struct config *c, const cJSON *o, const char *name, add_fn *
 static int from_object(struct config *c, const cJSON *o, struct error *err)
 {
     const cJSON *machine = cJSON_GetObjectItemCaseSensitive(o, "machine");
-    if (!cJSON_IsString(machine) || strcmp(machine->valuestring, "pc") != 0)
+    c->board = cJSON_IsString(machine) ? board_named(machine->valuestring) : NULL;
+    if (!c->board)
         return error_set(err, EINVAL, "the state file is of a machine this doppel does not know");
     int r = get_string(o, "name", &c->name, err);
     if (r == 0)
         r = get_string(o, "kernel", &c->kernel, err);
     if (r == 0)
         r = get_string(o, "initrd", &c->initrd, err);
+    if (r == 0)
+        r = get_string(o, "firmware", &c->firmware, err);
     if (r == 0)
         r = get_string(o, "append", &c->append, err);
     if (r == 0)

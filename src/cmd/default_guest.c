@@ -56,11 +56,26 @@ static int scratch_disk(struct config *c, struct error *err)
     return config_add_disk(c, path, err);
 }
 
+struct files {
+    const struct board *board;
+    const char *kernel, *initrd; /* in the cache */
+};
+
+static const struct files *files_of(const struct board *board)
+{
+    static const struct files all[] = {
+        {&board_pc, "guest/cloud/vmlinuz", "guest/cloud/initramfs-shell.cpio"},
+        {&board_virt, "guest/riscv64/vmlinux", "guest/riscv64/initramfs-shell.cpio"},
+    };
+    return &all[board == &board_virt];
+}
+
 int default_guest(struct config *c, struct error *err)
 {
-    int r = need(&c->kernel, "guest/cloud/vmlinuz", err);
+    const struct files *f = files_of(c->board);
+    int r = need(&c->kernel, f->kernel, err);
     if (r == 0)
-        r = need(&c->initrd, "guest/cloud/initramfs-shell.cpio", err);
+        r = need(&c->initrd, f->initrd, err);
     if (r == 0 && !c->append)
         r = config_set(&c->append, "console=ttyS0 quiet", err);
     if (r == 0 && c->ndisks == 0)

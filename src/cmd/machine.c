@@ -61,19 +61,19 @@ static int build(struct machine *m, struct state_in *from)
 {
     struct vm_params p = {.name = m->cfg->name,
                           .nvcpus = (unsigned)m->cfg->cpus,
-                          .ram_size = m->cfg->memory,
-                          .isa = &isa_x86,
+                          .ram_size = m->cfg->memory + m->cfg->board->rom_size,
+                          .isa = m->cfg->board->isa,
                           .no_reboot = m->cfg->no_reboot,
                           .code_cache = m->cfg->code_cache,
                           .perf_map = m->cfg->perf_map};
     int r = config_to_board(m->cfg, &m->board_cfg, &m->err);
     if (r == 0)
-        r = engine_choose(m->cfg->engine, &p.engine, m->why, sizeof(m->why), &m->err);
+        r = engine_choose(m->cfg->engine, p.isa, &p.engine, m->why, sizeof(m->why), &m->err);
     if (r < 0)
         return r;
     r = vm_init(&m->vm, &p, &m->err);
     if (r == 0)
-        r = board_pc.create(&m->vm, &m->board_cfg, &m->console, &m->err);
+        r = m->cfg->board->create(&m->vm, &m->board_cfg, &m->console, &m->err);
     if (r < 0)
         return r;
     m->console->menu = menu;

@@ -19,6 +19,7 @@
 STRING_OPTION(kernel)
 STRING_OPTION(initrd)
 STRING_OPTION(append)
+STRING_OPTION(firmware)
 STRING_OPTION(console)
 STRING_OPTION(virtio_console)
 STRING_OPTION(debugcon)
@@ -47,6 +48,14 @@ static int set_engine(void *target, const char *value, struct error *err)
     }
     return error_set(err, EINVAL,
                      "there is no engine \"%s\"; --engine takes auto, kvm, dbt or interp", value);
+}
+
+static int set_arch(void *target, const char *value, struct error *err)
+{
+    struct config *c = target;
+    if (!board_of_arch(value))
+        return error_set(err, EINVAL, "--arch takes x86_64 or riscv64, not '%s'", value);
+    return config_set(&c->arch, value, err);
 }
 
 static int set_cpus(void *target, const char *value, struct error *err)
@@ -140,9 +149,11 @@ static int set_no_reboot(void *target, const char *value, struct error *err)
     }
 
 static const struct option_desc run_list[] = {
-    {"kernel", "FILE", "bzImage, vmlinux, PVH or multiboot ELF", set_kernel},
+    {"arch", "NAME", "x86_64 or riscv64; else the kernel tells (default guest: x86_64)", set_arch},
+    {"kernel", "FILE", "bzImage, vmlinux, PVH or multiboot ELF; RISC-V: Image, ELF", set_kernel},
     {"initrd", "FILE", "initial RAM disk; for multiboot, the module", set_initrd},
     {"append", "STRING", "kernel command line", set_append},
+    {"firmware", "FILE", "riscv64: M-mode firmware (OpenSBI); else it is built in", set_firmware},
     {"guest-unpack", NULL, "let a bzImage unpack itself: slower, but with KASLR", set_guest_unpack},
     {"disk", "FILE[,ro][,cache=MODE]", "a disk: raw image or block device; may be repeated",
      add_disk},

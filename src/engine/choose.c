@@ -8,6 +8,7 @@
 #include "engine/choose.h"
 #include "engine/flat.h"
 #include "engine/kvm/kvm.h"
+#include "isa/isa.h"
 
 /* Slower than this, a KVM is software itself, and our own engines are the better choice. */
 enum { KVM_MIN_KIPS = 50000 };
@@ -56,22 +57,38 @@ static const struct engine_ops *choose_auto(char *why, unsigned why_len)
     return engine_pick(&host, why, why_len);
 }
 
-int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,
-                  struct error *err)
+static const struct engine_ops *const for_x86[] = {&engine_kvm, &engine_dbt, &engine_interp,
+                                                   &engine_lockstep, &engine_lockstep_strict};
+/* The fastest first. */
+static const struct engine_ops *const for_riscv[] = {&engine_interp_riscv};
+
+/* `auto` for a foreign architecture: the first that this host can run. */
+static int choose_first(const struct engine_ops **out, char *why, unsigned why_len,
+                        struct error *err)
 {
-    static const struct engine_ops *const engines[] = {&engine_kvm, &engine_dbt, &engine_interp,
-                                                       &engine_lockstep, &engine_lockstep_strict};
-    if (strcmp(name, "auto") == 0) {
-        *out = choose_auto(why, why_len);
-        return 0;
+    int r = -ENOENT;
+    for (unsigned i = 0; i < ARRAY_SIZE(for_riscv) && r < 0; i++) {
+        *out = for_riscv[i];
+        r = (*out)->probe ? (*out)->probe(err) : 0;
     }
-    for (unsigned i = 0; i < ARRAY_SIZE(engines); i++) {
-        if (strcmp(name, engines[i]->name) != 0)
+    snprintf(why, why_len, "engine: %s", (*out)->name);
+    return r;
+}
+
+static int choose_named(const char *name, const struct isa_ops *isa, const struct engine_ops **out,
+                        struct error *err)
+{
+    bool x86 = isa == &isa_x86;
+    const struct engine_ops *const *list = x86 ? for_x86 : for_riscv;
+    size_t n = x86 ? ARRAY_SIZE(for_x86) : ARRAY_SIZE(for_riscv);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(name, list[i]->name) != 0)
             continue;
-        snprintf(why, why_len, "engine: %s", name);
-        *out = engines[i];
-        return engines[i]->probe ? engines[i]->probe(err) : 0;
+        *out = list[i];
+        return list[i]->probe ? list[i]->probe(err) : 0;
     }
+    if (!x86)
+        return error_set(err, EINVAL, "there is no engine \"%s\" for %s machines", name, isa->name);
     return error_set(err, EINVAL, "there is no engine \"%s\"; choose auto, kvm, dbt or interp",
                      name);
 }
@@ -88,4 +105,17 @@ const struct flat_engine *flat_engine_choose(const char *name, struct error *err
     }
     error_set(err, EINVAL, "engine %s does not run programs; choose auto, dbt or interp", name);
     return NULL;
+}
+
+int engine_choose(const char *name, const struct isa_ops *isa, const struct engine_ops **out,
+                  char *why, unsigned why_len, struct error *err)
+{
+    if (strcmp(name, "auto") == 0) {
+        if (isa != &isa_x86)
+            return choose_first(out, why, why_len, err);
+        *out = choose_auto(why, why_len);
+        return 0;
+    }
+    snprintf(why, why_len, "engine: %s", name);
+    return choose_named(name, isa, out, err);
 }

@@ -17,6 +17,7 @@
 
 struct vm;
 struct vcpu;
+struct isa_ops;
 
 enum vm_exit_reason {
     EXIT_MMIO,      /* guest touched no memory slot: complete it, then run again (before parking) */
@@ -121,9 +122,9 @@ extern const struct engine_ops engine_interp;
 extern const struct engine_ops engine_interp_riscv;
 extern const struct engine_ops engine_kvm;
 
-/* "auto" or an engine's name: probe and choose; the reason in one line to `why` (at least 200
- * bytes). */
-int engine_choose(const char *name, const struct engine_ops **out, char *why, unsigned why_len,
-                  struct error *err) must_check;
+/* "auto" or an engine's name, for guests of that architecture: probe and choose; the reason in one
+ * line to `why` (at least 200 bytes). */
+int engine_choose(const char *name, const struct isa_ops *isa, const struct engine_ops **out,
+                  char *why, unsigned why_len, struct error *err) must_check;
 
 #endif

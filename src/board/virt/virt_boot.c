@@ -25,6 +25,7 @@ enum { A0 = 10, A1 = 11 };
      1u << 12 | 1u << 13 | 1u << 15)
 #define DELEGATED_INTERRUPTS (1u << 1 | 1u << 5 | 1u << 9 | 1u << 13)
 #define COUNTERS_ALL         UINT32_C(0xffffffff)
+#define COUNTERS_USER        7 /* cycle, time, instret */
 /* Sstc, Svpbmt, Svadu, and the cache operations with CBO.INVAL as it is. [RISC-V priv 3.1.18] */
 #define ENVCFG_ALL                                                                                 \
     (UINT64_C(1) << 63 | UINT64_C(1) << 62 | UINT64_C(1) << 61 | 1u << 7 | 1u << 6 | 3u << 4)
@@ -113,6 +114,7 @@ static void act_as_firmware(struct riscv_cpu *c)
     c->medeleg = DELEGATED_EXCEPTIONS;
     c->mideleg = DELEGATED_INTERRUPTS;
     c->mcounteren = COUNTERS_ALL;
+    c->scounteren = COUNTERS_USER; /* programs read the time; without a PMU Linux lets it be */
     c->menvcfg = ENVCFG_ALL;
     c->pmpaddr[0] = PMP_EVERYTHING;
     c->pmpcfg[0] = PMP_NAPOT_RWX;
@@ -153,6 +155,7 @@ int virt_boot(struct vm *vm, struct error *err)
         r = write_vector(v, err);
     if (r < 0)
         return r;
+    htif_set(v->htif, v->loaded.tohost, v->loaded.fromhost);
     v->booted = true;
     enter(v);
     return 0;

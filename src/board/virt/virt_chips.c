@@ -84,6 +84,12 @@ static int create_fw_cfg(struct virt *v, struct error *err)
     return r < 0 ? error_set(err, -r, "cannot create the firmware configuration device") : 0;
 }
 
+static int create_htif(struct virt *v, struct error *err)
+{
+    int r = htif_create(&v->htif, &v->vm->host, v->console);
+    return add(v, r, r < 0 ? NULL : htif_dev(v->htif), "host-target interface", err);
+}
+
 static int create_pci(struct virt *v, struct error *err)
 {
     struct pci_host_config cfg = {.ecam_base = VIRT_ECAM_BASE};
@@ -112,8 +118,8 @@ static int create_virtio(struct virt *v, struct error *err)
 int virt_create_chips(struct virt *v, struct error *err)
 {
     static int (*const steps[])(struct virt * v, struct error * err) = {
-        create_plic,     create_aclint, create_uart, create_rtc,
-        create_finisher, create_fw_cfg, create_pci,  create_virtio,
+        create_plic,   create_aclint, create_uart, create_rtc,    create_finisher,
+        create_fw_cfg, create_htif,   create_pci,  create_virtio,
     };
     for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
         int r = steps[i](v, err);

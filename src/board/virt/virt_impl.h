@@ -6,6 +6,7 @@
 
 #include "board/board.h"
 #include "board/boot/riscv.h"
+#include "board/virt/htif.h"
 #include "board/virtio_slots.h"
 #include "irq/riscv/aclint.h"
 #include "irq/riscv/plic.h"
@@ -36,6 +37,7 @@ struct virt {
     struct virt_harts *harts; /* virt_timer.c's */
     struct pci_bus *pci;
     struct virtio_slots slots;
+    struct htif *htif;
     struct chr_backend *console, *virtio_console;
     struct riscv_boot loaded;
     bool booted; /* RAM may hold anything */

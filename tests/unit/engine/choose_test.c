@@ -7,6 +7,7 @@
 
 #include "engine/choose.h"
 #include "engine/dbt/host.h"
+#include "isa/isa.h"
 
 enum { FAST_KIPS = 2000000, EMULATED_KIPS = 900 };
 
@@ -85,10 +86,10 @@ static void names(void **state)
     const struct engine_ops *engine = NULL;
     struct error err = {0};
     char why[300];
-    assert_int_equal(engine_choose("interp", &engine, why, sizeof(why), &err), 0);
+    assert_int_equal(engine_choose("interp", &isa_x86, &engine, why, sizeof(why), &err), 0);
     assert_ptr_equal(engine, &engine_interp);
     assert_string_equal(why, "engine: interp");
-    assert_true(engine_choose("warp", &engine, why, sizeof(why), &err) < 0);
+    assert_true(engine_choose("warp", &isa_x86, &engine, why, sizeof(why), &err) < 0);
     assert_non_null(strstr(err.text, "warp"));
 }
 
