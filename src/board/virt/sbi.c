@@ -80,7 +80,8 @@ bool virt_sbi_call(void *opaque, struct riscv_cpu *c)
     const struct sbi_call call = {
         .virt = h->virt, .hart = h, .cpu = c, .fid = c->x[A6], .arg = &c->x[A0]};
     uint64_t eid = c->x[A7];
-    if (c->priv != RISCV_S)
+    /* A guest with M-mode software of its own (a bare ELF) has told its hart where that is. */
+    if (c->priv != RISCV_S || c->mtvec)
         return false;
     if (eid <= EID_LEGACY_LAST) {
         c->x[A0] = (uint64_t)sbi_legacy(&call, eid);
