@@ -64,8 +64,7 @@ extern char trap_s[];
                          : "=r"(v_)::"memory");                                                    \
         v_;                                                                                        \
     })
-#define csr_write(csr, v)                                                                          \
-    __asm__ volatile("csrw " #csr ", %0" ::"r"((uint64_t)(v)) : "memory")
+#define csr_write(csr, v) __asm__ volatile("csrw " #csr ", %0" ::"r"((uint64_t)(v)) : "memory")
 #define csr_set(csr, v)   __asm__ volatile("csrs " #csr ", %0" ::"r"((uint64_t)(v)) : "memory")
 #define csr_clear(csr, v) __asm__ volatile("csrc " #csr ", %0" ::"r"((uint64_t)(v)) : "memory")
 #define insn(text)                                                                                 \

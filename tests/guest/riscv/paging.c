@@ -7,8 +7,16 @@ typedef uint64_t table[512] __attribute__((aligned(4096)));
 static table root, mid, leaf, top, data[4], code;
 
 enum {
-    V = 1, R = 2, W = 4, X = 8, UP = 16, G = 32, A = 64, D = 128,
-    RWX = R | W | X, AD = A | D,
+    V = 1,
+    R = 2,
+    W = 4,
+    X = 8,
+    UP = 16,
+    G = 32,
+    A = 64,
+    D = 128,
+    RWX = R | W | X,
+    AD = A | D,
 };
 #define VA 0xc0000000ull /* of the pages that tests map: entry 3 of the root */
 
@@ -114,10 +122,10 @@ static void accessed_and_dirty(void)
 static void sizes(void)
 {
     static const uint64_t addr = 0x80000000;
-    root[4] = pte((void *)addr, R | AD);                      /* 1 GiB */
-    mid[1] = pte((void *)(addr + 0x200000), R | AD);          /* 2 MiB */
-    mid[2] = pte((void *)(addr + 0x201000), R | AD);          /* misaligned */
-    root[5] = pte((void *)(addr + 0x200000), R | AD);         /* misaligned */
+    root[4] = pte((void *)addr, R | AD);              /* 1 GiB */
+    mid[1] = pte((void *)(addr + 0x200000), R | AD);  /* 2 MiB */
+    mid[2] = pte((void *)(addr + 0x201000), R | AD);  /* misaligned */
+    root[5] = pte((void *)(addr + 0x200000), R | AD); /* misaligned */
     insn("sfence.vma");
     uint64_t word = *(volatile uint64_t *)addr;
     *(volatile uint64_t *)(addr + 0x234568) = 0xabc;

@@ -41,7 +41,7 @@ static void csr_values(void)
     CHECK_TRAP(csr_read(fcsr), ILLEGAL, trap.tval, M);
     csr_set(mstatus, 1ull << 13);
     CHECK_NO_TRAP(insn("fadd.d f1, f1, f1"));
-    CHECK_EQ(csr_read(mstatus) >> 13 & 3, 3); /* it is dirty now */
+    CHECK_EQ(csr_read(mstatus) >> 13 & 3, 3);   /* it is dirty now */
     CHECK_EQ(csr_read(mstatus) >> 32 & 15, 10); /* 64 bits in S and U */
 }
 
