@@ -129,7 +129,7 @@ struct riscv_cpu {
     const struct riscv_op *op;  /* executing; its address gives the precise pc */
     uint64_t code_base;         /* pc of the current block's page start */
     _Atomic uint32_t attention; /* non-zero: leave at the next block boundary */
-    uint16_t fp_modes;          /* what may run on the host's FPU: isa/riscv/fp_state.h */
+    uint32_t fp_modes;          /* what may run on the host's FPU: isa/riscv/fp_state.h */
     bool fp_live;               /* MXCSR is the guest's */
     uint64_t engine_hot[RISCV_ENGINE_HOT]; /* words that translated code reaches like registers */
 

@@ -227,9 +227,13 @@ void rvx_entry(struct rvx *x, unsigned off)
     uint32_t right;
     asm_nops(a, 5);
     if (rvx_flat(x)) {
+        /* Harts share the table, and one's own state changes: the address alone does not tell. */
         asm_mov_imm64(a, H_RDX, x->page_va + off);
         asm_alu(a, true, ALU_CMP, H_RDX, H_RCX);
+        uint32_t other = asm_jcc8(a, CC_NE);
+        asm_alu_mem_imm(a, false, ALU_CMP, CPU(fp_modes), (int32_t)(x->ctx >> RVX_CTX_FP));
         right = asm_jcc8(a, CC_E);
+        asm_here8(a, other);
     } else {
         asm_load(a, H_RDX, MEM_BASE(H_RAX, offsetof(struct space_jump, key)));
         asm_alu(a, true, ALU_ADD, H_RDX, H_RCX);
