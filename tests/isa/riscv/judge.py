@@ -47,7 +47,7 @@ def main():
     parser.add_argument("--judge")
     parser.add_argument("group")
     parser.add_argument("program")
-    parser.add_argument("runner", nargs="+")
+    parser.add_argument("runner", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     candidate = [*args.runner, args.program, args.group]
     result = run(candidate)
