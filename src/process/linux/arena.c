@@ -13,9 +13,9 @@
 #endif
 
 enum { RESERVED_FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
-/* Huge pages of guest and host begin together, so that large blocks of memory get some. */
+/* Huge pages of guest and host begin together, so that large blocks of memory get some. As much or
+ * more is free on both sides. */
 #define ARENA_ALIGN (UINT64_C(1) << 30)
-#define ARENA_GUARD (UINT64_C(1) << 21)
 #define HUGE_PAGE   (UINT64_C(1) << 21)
 
 static void *host_at(const struct arena *a, gva_t va)
@@ -23,19 +23,27 @@ static void *host_at(const struct arena *a, gva_t va)
     return (void *)(a->base + va);
 }
 
+/*
+ * Far from all that the host maps by itself, if that is free: translated code does not look at an
+ * address before it is used, and the wildest should hit nothing.
+ */
+static void *reserve(size_t len)
+{
+    void *lonely = (void *)(UINT64_C(1) << 45);
+    void *p = mmap(lonely, len, PROT_NONE, RESERVED_FLAGS | MAP_FIXED_NOREPLACE, -1, 0);
+    return p != MAP_FAILED ? p : mmap(NULL, len, PROT_NONE, RESERVED_FLAGS, -1, 0);
+}
+
 int arena_init(struct arena *a, struct error *err)
 {
     *a = (struct arena){.size = ARENA_SIZE};
-    size_t want = ARENA_SIZE + ARENA_GUARD + ARENA_ALIGN;
-    uint8_t *p = mmap(NULL, want, PROT_NONE, RESERVED_FLAGS, -1, 0);
+    size_t want = ARENA_SIZE + 3 * ARENA_ALIGN;
+    uint8_t *p = reserve(want);
     if (p == MAP_FAILED)
         return error_set(err, errno, "cannot reserve 256 GiB of address space: %s (ulimit -v?)",
                          strerror(errno));
-    a->base = ((hva_t)p + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
-    size_t before = a->base - (hva_t)p;
-    if (before)
-        munmap(p, before);
-    munmap(host_at(a, ARENA_SIZE + ARENA_GUARD), want - before - ARENA_SIZE - ARENA_GUARD);
+    a->reserved = p;
+    a->base = ((hva_t)p + 2 * ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
     a->mmap_top = ARENA_SIZE;
     pthread_mutex_init(&a->lock, NULL);
     return 0;
@@ -44,7 +52,7 @@ int arena_init(struct arena *a, struct error *err)
 void arena_destroy(struct arena *a)
 {
     if (a->base)
-        munmap(host_at(a, 0), ARENA_SIZE + ARENA_GUARD);
+        munmap(a->reserved, ARENA_SIZE + 3 * ARENA_ALIGN);
     area_map_free(&a->areas);
     pthread_mutex_destroy(&a->lock);
 }

@@ -7,8 +7,8 @@
  *    guest has nothing: no allocation of ours may land in it. (Moving a shared mapping leaves a
  *    hole for a moment; see arena_move.)
  * 2. No page is executable on the host. What the guest may execute stands in `areas`.
- * 3. Behind the reservation lies a guard as large as any structure the kernel writes: a pointer
- *    below `size` may be handed to it without a look at the structure's size.
+ * 3. Before and behind the arena lies a guard larger than any structure the kernel writes: a
+ *    pointer below `size` may be handed to it without a look at the structure's size.
  */
 #ifndef DOPPEL_PROCESS_LINUX_ARENA_H
 #define DOPPEL_PROCESS_LINUX_ARENA_H
@@ -25,6 +25,7 @@
 
 struct arena {
     hva_t base;
+    void *reserved; /* from here, with the guards */
     uint64_t size;
     gva_t mmap_top; /* mappings without an address are placed below */
     gva_t brk_start, brk;

@@ -92,6 +92,19 @@ static int pass_path(struct thread *t, struct passed *p, unsigned i)
     return MIN(moved, 0);
 }
 
+static int pass_mapped(struct thread *t, uint64_t *arg, uint64_t len)
+{
+    struct arena *a = thread_arena(t);
+    gva_t start = *arg & GUEST_PAGE_MASK, end = start + len + (*arg - start);
+    if (!guest_ptr(a, *arg, len))
+        return -ENOMEM;
+    pthread_mutex_lock(&a->lock);
+    bool mapped = area_covers(&a->areas, start, end);
+    pthread_mutex_unlock(&a->lock);
+    *arg += a->base;
+    return mapped ? 0 : -ENOMEM;
+}
+
 /* What needs no more room than the register. */
 static int pass_plain(struct thread *t, uint64_t *args, char letter, unsigned i)
 {
@@ -102,6 +115,8 @@ static int pass_plain(struct thread *t, uint64_t *args, char letter, unsigned i)
     case 'b':
         /* A size may be an int: of a negative one the kernel complains itself. */
         return pass_pointer(t, &args[i], (int64_t)args[i + 1] < 0 ? 1 : args[i + 1]);
+    case 'm':
+        return pass_mapped(t, &args[i], args[i + 1]);
     default:
         return 0;
     }

@@ -26,7 +26,8 @@ enum syscall_flags {
  * Letters of `args`: d, i: int; l: long; u: unsigned; x: flags; o: mode; z: size. And pointers:
  * s: string; p: path of something that exists, looked for in the sysroot first; P: structure;
  * b: buffer of as many bytes as the next argument says; V: vector of buffers, their number next;
- * a: address that is not followed.
+ * m: memory of so many bytes that must be mapped, or the call fails with ENOMEM; a: address that is
+ * not followed.
  */
 struct syscall_desc {
     const char *name, *args;
