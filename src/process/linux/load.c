@@ -1,6 +1,7 @@
 /* Mapping a program's files. */
 #include "process/linux/load.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,11 +28,11 @@ static int read_head(struct elf_file *f, struct error *err)
 {
     uint8_t head[PROGRAM_HEAD_SIZE];
     struct stat st;
-    ssize_t n = pread(f->fd, head, sizeof(head), 0);
-    if (n < 0 || fstat(f->fd, &st) < 0)
-        return error_set(err, errno, "cannot be read: %s", strerror(errno));
-    if (!S_ISREG(st.st_mode))
+    if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode))
         return error_set(err, EACCES, "is no regular file");
+    ssize_t n = pread(f->fd, head, sizeof(head), 0);
+    if (n < 0)
+        return error_set(err, errno, "cannot be read: %s", strerror(errno));
     return program_parse(&f->image, head, (size_t)n, (uint64_t)st.st_size, err);
 }
 
@@ -89,17 +90,27 @@ static int map_elf(struct arena *a, struct elf_file *f, struct error *err)
     return 0;
 }
 
-/* The dynamic linker's path as the program names it, and where the host has it. */
+/* The dynamic linker's path as the program names it: text, with an end. */
+static bool read_interp(const struct elf_file *program, char *name)
+{
+    const struct program_image *e = &program->image;
+    ssize_t n = pread(program->fd, name, e->interp_len, (off_t)e->interp_offset);
+    if (n != (ssize_t)e->interp_len || name[n - 1])
+        return false;
+    for (const char *c = name; *c; c++)
+        if (iscntrl((unsigned char)*c) || (unsigned char)*c > '~')
+            return false;
+    return name[0];
+}
+
 static int find_interp(struct process *p, const struct elf_file *program, struct elf_file *interp,
                        struct error *err)
 {
     char name[PATH_MAX + 1] = {0};
-    const struct program_image *e = &program->image;
-    ssize_t n = pread(program->fd, name, e->interp_len, (off_t)e->interp_offset);
-    if (n != (ssize_t)e->interp_len || memchr(name, 0, e->interp_len) == NULL)
+    const char *sysroot = p->options->sysroot;
+    if (!read_interp(program, name))
         return error_set(err, ENOEXEC, "%s names its dynamic linker in a way that cannot be read",
                          program->path);
-    const char *sysroot = p->options->sysroot;
     int r = path_translate_host(sysroot, name, interp->path);
     if (r < 0)
         return error_set(err, -r, "the dynamic linker %s: %s", name, strerror(-r));
