@@ -66,6 +66,18 @@ class Qemu:
                 *(["-drive", f"{self.DISK},file={guest.disk}"] if guest.disk else [])]
 
 
+class QemuRiscv:
+    name = "qemu riscv"
+
+    def available(self):
+        return None if shutil.which("qemu-system-riscv64") else "qemu-system-riscv64 is not installed"
+
+    def command(self, guest, _work):
+        return ["qemu-system-riscv64", "-M", "virt", "-accel", "tcg", "-m", str(guest.memory),
+                "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append, "-display", "none",
+                "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]
+
+
 class Bochs:
     """Boots from a CD image, since it cannot be given a kernel. Its time includes its BIOS reading that."""
     name = "bochs"
