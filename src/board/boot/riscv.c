@@ -72,6 +72,11 @@ static gpa_t lowest(const struct elf *elf)
     return low;
 }
 
+static bool in_ram(const struct riscv_load *r, gpa_t gpa)
+{
+    return guest_mem_slot(r->l.ram.mem, gpa) && gpa >= r->in->firmware_base;
+}
+
 static gpa_t symbol(const struct elf *elf, const struct boot_file *img, const char *name)
 {
     uint64_t value;
@@ -85,9 +90,8 @@ static int kernel_elf(struct riscv_load *r, const struct boot_file *img, struct 
     int rc = elf_parse(&elf, img, ELF_FOR_RISCV64, err);
     if (rc)
         return rc;
-    gpa_t low = lowest(&elf);
-    if (low < r->in->firmware_base || low > INT64_MAX)
-        elf_move(&elf, r->in->kernel_base - (low & ~(HUGE_PAGE - 1)));
+    if (!in_ram(r, elf_entry(&elf)))
+        elf_move(&elf, r->in->kernel_base - (lowest(&elf) & ~(HUGE_PAGE - 1)));
     r->out->entry = elf_entry(&elf);
     r->out->tohost = symbol(&elf, img, "tohost");
     r->out->fromhost = symbol(&elf, img, "fromhost");
