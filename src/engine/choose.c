@@ -60,7 +60,7 @@ static const struct engine_ops *choose_auto(char *why, unsigned why_len)
 static const struct engine_ops *const for_x86[] = {&engine_kvm, &engine_dbt, &engine_interp,
                                                    &engine_lockstep, &engine_lockstep_strict};
 /* The fastest first. */
-static const struct engine_ops *const for_riscv[] = {&engine_interp_riscv};
+static const struct engine_ops *const for_riscv[] = {&engine_dbt_riscv, &engine_interp_riscv};
 
 /* `auto` for a foreign architecture: the first that this host can run. */
 static int choose_first(const struct engine_ops **out, char *why, unsigned why_len,

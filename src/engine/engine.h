@@ -119,6 +119,7 @@ extern const struct engine_ops engine_dbt;
 extern const struct engine_ops engine_lockstep;
 extern const struct engine_ops engine_lockstep_strict;
 extern const struct engine_ops engine_interp;
+extern const struct engine_ops engine_dbt_riscv;
 extern const struct engine_ops engine_interp_riscv;
 extern const struct engine_ops engine_kvm;
 

@@ -13,7 +13,12 @@
 #define HWCAP2_FSGSBASE (1 << 1) /* <asm/hwcap2.h>: user code may write the GS base */
 #endif
 
-enum { LEAF1_ECX_SSE42 = 1 << 20, LEAF1_ECX_OSXSAVE = 1 << 27, LEAF1_ECX_AVX = 1 << 28 };
+enum {
+    LEAF1_ECX_FMA = 1 << 12,
+    LEAF1_ECX_SSE42 = 1 << 20,
+    LEAF1_ECX_OSXSAVE = 1 << 27,
+    LEAF1_ECX_AVX = 1 << 28
+};
 enum { LEAF7_EBX_BMI2 = 1 << 8, LEAFD1_EAX_XINUSE = 1 << 2 };
 
 static bool cpuid_bits(unsigned leaf, unsigned subleaf, unsigned reg, unsigned bits)
@@ -25,6 +30,11 @@ static bool cpuid_bits(unsigned leaf, unsigned subleaf, unsigned reg, unsigned b
 bool host_has_avx(void)
 {
     return cpuid_bits(1, 0, 2, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX);
+}
+
+bool host_has_fma(void)
+{
+    return host_has_avx() && cpuid_bits(1, 0, 2, LEAF1_ECX_FMA);
 }
 
 bool host_has_xinuse(void)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 
 bool host_has_avx(void);
+bool host_has_fma(void);
 bool host_has_xinuse(void); /* XGETBV with ECX = 1 */
 
 /* What translated code cannot do without. */

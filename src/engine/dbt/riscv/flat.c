@@ -169,6 +169,7 @@ static int flat_hart_init(struct flat_space *space, struct riscv_cpu *c, struct 
     memset(none, 0xff, sizeof(*none)); /* TLB_INVALID */
     h->c = c;
     h->f = f;
+    h->xlat.has_fma = host_has_fma();
     c->vcpu = h;
     c->tlb = none;
     c->slow = &flat_memory;

@@ -59,10 +59,9 @@ static void decode_block(struct rvx *x, unsigned off)
 
 static void decode_straddler(struct rvx *x, unsigned off, const uint8_t *more)
 {
-    uint8_t bytes[RVX_LONGEST];
-    memcpy(bytes, x->page + off, 2);
-    memcpy(bytes + 2, more, 2);
-    if (decode_at(x, bytes, off) == 0)
+    memcpy(x->straddler, x->page + off, 2);
+    memcpy(x->straddler + 2, more, 2);
+    if (decode_at(x, x->straddler, off) == 0)
         x->n = 1;
 }
 

@@ -69,6 +69,7 @@ struct rvx_insn {
 struct rvx {
     struct asm_buf a;
     uint8_t page[GUEST_PAGE_SIZE + RVX_PADDING]; /* as it was when translation began */
+    uint8_t straddler[RVX_LONGEST];              /* the bytes of an instruction in two pages */
     gva_t page_va;                               /* flat: its address */
     uint64_t lines;                              /* of 64 bytes that the translation depends on */
     uint32_t ctx;

@@ -17,7 +17,8 @@ static bool linkable(const struct rvx *x, int64_t target)
         return false;
     if (rvx_flat(x))
         return target == (int32_t)target;
-    return in_page(target) && !rvx_straddles(x->page, (unsigned)target);
+    /* What may go on in the next page is a block of its own, and no link leads to it. */
+    return in_page(target) && target != (int64_t)GUEST_PAGE_SIZE - 2;
 }
 
 /* The instruction of this block at `target`; RVX_INSNS: none. */

@@ -150,6 +150,7 @@ int dbt_vcpu_init(struct vcpu *v, struct error *err)
     v->engine_priv = d;
     d->v = v;
     d->vm = v->vm->engine_priv;
+    d->faults = (struct fault_catcher){.code = &d->vm->code, .redirect = dbt_redirect};
     int r = dbt_spaces_init(d, err);
     if (r < 0)
         return r;
@@ -167,14 +168,14 @@ void dbt_vcpu_destroy(struct vcpu *v)
         return;
     interp_destroy(&d->it, v);
     dbt_spaces_destroy(d);
-    dbt_thread_destroy(d);
+    fault_catcher_destroy(&d->faults);
     munmap(d, sizeof(*d));
 }
 
 void dbt_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct dbt_vcpu *d = v->engine_priv;
-    if (dbt_thread_init(d, &exit->error) < 0) {
+    if (fault_catch(&d->faults, &exit->error) < 0) {
         exit->reason = EXIT_FAILED;
         return;
     }

@@ -13,6 +13,7 @@
 #define DOPPEL_ENGINE_DBT_X86_DBT_H
 
 #include "engine/dbt/code.h"
+#include "engine/dbt/fault.h"
 #include "engine/dbt/space.h"
 #include "engine/dbt/x86/stubs.h"
 #include "engine/dbt/x86/xlat.h"
@@ -60,11 +61,10 @@ struct dbt_vcpu {
     bool x87_live;
     bool image_upper; /* the image of the vectors' upper halves may hold other than zeroes */
     bool strayed;     /* the next call comes from the host's fault */
-    bool on_thread;   /* signals are set up on the vCPU's thread */
     gpa_t pages[2];   /* of the block that called: softmmu.code */
     uint32_t epoch;
     uint64_t native_generation;
-    void *signal_stack;
+    struct fault_catcher faults;
     struct lockstep *lockstep; /* NULL: nobody compares */
     struct dbt_op ops[DBT_OPS];
     uint64_t untranslated[X86_I_COUNT]; /* calls of whole sites */
@@ -117,8 +117,7 @@ void dbt_forget_jumps(struct dbt_vcpu *d);
 /* An IRET has just looked at its descriptors: the next may look at them itself. */
 void dbt_note_descriptors(struct dbt_vcpu *d, const struct x86_cpu *c);
 
-/* x86/fault.c: signals of the vCPU's own thread. */
-int dbt_thread_init(struct dbt_vcpu *d, struct error *err) must_check;
-void dbt_thread_destroy(struct dbt_vcpu *d);
+/* x86/fault.c: struct fault_catcher's */
+void dbt_redirect(struct fault_catcher *f, ucontext_t *uc, uint32_t site);
 
 #endif

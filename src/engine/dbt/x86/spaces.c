@@ -8,10 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "engine/dbt/fill.h"
 #include "engine/dbt/x86/dbt.h"
 #include "isa/x86/access.h"
-
-enum { NEIGHBOURS = 16 }; /* pages of a large one that are filled together */
 
 static int map_hot(struct dbt_vcpu *d, struct error *err)
 {
@@ -228,40 +227,6 @@ void dbt_enter_space(struct dbt_vcpu *d, struct x86_cpu *c)
     __asm__ volatile("wrgsbase %0" : : "r"(s->base));
 }
 
-static const struct mem_slot *slot_at(const struct guest_mem *m, uintptr_t host)
-{
-    for (unsigned i = 0; i < m->nslots; i++) {
-        if (host - (uintptr_t)m->slots[i].host < m->slots[i].len)
-            return &m->slots[i];
-    }
-    return NULL;
-}
-
-/* RAM of this slot that stores may take the fast path to? */
-static bool is_plain(const struct mem_slot *s, uintptr_t host)
-{
-    uint64_t off = host - (uintptr_t)s->host;
-    return off < s->len && !s->readonly &&
-           !(atomic_load_explicit(&s->page_flags[off >> GUEST_PAGE_SHIFT], memory_order_acquire) &
-             (MEM_PAGE_CODE | MEM_PAGE_CLEAN));
-}
-
-/*
- * The page at `va` is part of a large one: what holds for it holds for those beside it in the same
- * slot, but for what we know of each page.
- */
-static void fill_neighbours(struct dbt_vcpu *d, gva_t va, struct space_entry e, bool local)
-{
-    const gva_t around = NEIGHBOURS * GUEST_PAGE_SIZE;
-    const struct mem_slot *slot = slot_at(d->it.mmu.mem, va + e.read);
-    gva_t first = va & ~(around - 1);
-    for (gva_t p = first; slot && p < first + around; p += GUEST_PAGE_SIZE) {
-        const struct space_entry *now = space_entry(d->space, p);
-        if (!now->read && !now->write && is_plain(slot, p + e.read))
-            space_fill(d->space, p, e, local);
-    }
-}
-
 void dbt_fill(struct dbt_vcpu *d, struct x86_cpu *c, gva_t va)
 {
     const struct tlb_entry *t = tlb_slot(c, va);
@@ -272,7 +237,7 @@ void dbt_fill(struct dbt_vcpu *d, struct x86_cpu *c, gva_t va)
     bool local = !softmmu_is_global(&d->it.mmu, va);
     space_fill(d->space, va, e, local);
     if (e.read && softmmu_is_big(&d->it.mmu, va))
-        fill_neighbours(d, va & GUEST_PAGE_MASK, e, local);
+        space_fill_around(d->space, d->it.mmu.mem, va & GUEST_PAGE_MASK, e, local);
 }
 
 static struct space *nth(struct dbt_vcpu *d, unsigned i)
