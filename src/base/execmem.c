@@ -124,9 +124,9 @@ static bool collapse(const struct execmem *m, size_t from)
            madvise(m->rw + from, HUGE_PAGE, MADV_COLLAPSE) == 0;
 }
 
-size_t execmem_populate(const struct execmem *m, size_t from)
+size_t execmem_populate(const struct execmem *m, size_t from, bool huge)
 {
-    if (from % HUGE_PAGE == 0 && m->size - from >= HUGE_PAGE && collapse(m, from))
+    if (huge && from % HUGE_PAGE == 0 && m->size - from >= HUGE_PAGE && collapse(m, from))
         return from + HUGE_PAGE;
     size_t len = MIN((size_t)POPULATE_STEP, m->size - from);
     (void)madvise(m->rw + from, len, MADV_POPULATE_WRITE);

@@ -7,6 +7,7 @@
 #ifndef DOPPEL_BASE_EXECMEM_H
 #define DOPPEL_BASE_EXECMEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,9 +27,10 @@ void execmem_destroy(struct execmem *m);
 /*
  * Take host memory from offset `from` on, of what the last call returned: in one go, since a page
  * fault for each page of two views costs more than most of what is written there; and in huge pages
- * where the host lets us, or else code that jumps about waits for its TLB. Returns how far.
+ * where the host lets us (`huge`), or else code that jumps about waits for its TLB. Returns how
+ * far.
  */
-size_t execmem_populate(const struct execmem *m, size_t from);
+size_t execmem_populate(const struct execmem *m, size_t from, bool huge);
 /* `len` writable bytes, `align` a power of two; NULL when full. */
 void *execmem_alloc(struct execmem *m, size_t len, size_t align);
 /* Where the bytes at `rw` (from execmem_alloc) will run; and back. */

@@ -15,6 +15,7 @@ enum {
     MAX_SITES = 1 << 25,
     MAX_LINKS = 1 << 23,
     MAX_COPIES = 1 << 27,
+    HUGE_PAGE = 2 << 20,
     MAX_VERSIONS = 16, /* of one place's blocks that check themselves */
     STALE_LINKS = 4,   /* so often a block may be found stale before links to it are cut */
     BLOCK_ALIGN = 32,
@@ -59,6 +60,15 @@ int code_init(struct code_cache *cc, size_t size, struct error *err)
         return error_set(err, ENOMEM, "there is no memory for the translator's code cache");
     }
     return 0;
+}
+
+void code_begin_small(struct code_cache *cc)
+{
+    void *const tables[] = {cc->blocks, cc->sites, cc->links, cc->nodes,
+                            cc->copies, cc->hash,  cc->pages};
+    for (unsigned i = 0; i < ARRAY_SIZE(tables); i++)
+        madvise(tables[i], HUGE_PAGE, MADV_NOHUGEPAGE);
+    cc->small = true;
 }
 
 void code_destroy(struct code_cache *cc)
@@ -193,7 +203,7 @@ static void enter_page(struct code_cache *cc, gpa_t page, uint32_t block)
 static void populate(struct code_cache *cc, size_t end)
 {
     while (cc->populated < end)
-        cc->populated = execmem_populate(&cc->mem, cc->populated);
+        cc->populated = execmem_populate(&cc->mem, cc->populated, cc->populated || !cc->small);
 }
 
 /* One aligned store, so that who runs there sees either target. */

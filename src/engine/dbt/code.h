@@ -134,6 +134,7 @@ struct code_cache {
     uint32_t prologue; /* bytes from a block's entry to its body: the front end's */
     pthread_mutex_t lock;
     bool initialised;
+    bool small; /* code_begin_small() */
     _Atomic uint32_t epoch;
     struct code_block *blocks;
     struct code_site *sites;
@@ -148,6 +149,11 @@ struct code_cache {
 };
 
 int code_init(struct code_cache *cc, size_t size, struct error *err) must_check;
+/*
+ * Before anything else: most of these caches will hold next to nothing (a process's, not a
+ * machine's). Clearing a huge page for each table and for the code costs more than a short program.
+ */
+void code_begin_small(struct code_cache *cc);
 void code_destroy(struct code_cache *cc);
 /* Stubs are in place: what follows is blocks, whose bodies are `prologue` behind their entries. */
 void code_seal(struct code_cache *cc, uint64_t miss, uint32_t prologue);

@@ -39,6 +39,8 @@ static int make(struct flat_dbt *f, struct error *err)
     uint64_t size = s->code_cache ? s->code_cache : (uint64_t)DEFAULT_CACHE_MIB << 20;
     int r = code_init(&f->code, size, err);
     if (r == 0)
+        code_begin_small(&f->code);
+    if (r == 0)
         r = rvx_stubs_make(&f->stubs, &f->code.mem, flat_handle, err);
     if (r < 0)
         return r;
