@@ -11,7 +11,7 @@ ASAN_SUITES = --suite unit --suite isa --suite guest --suite state --suite fuzz
 .DEFAULT_GOAL := build
 # Packages come before the build, and that before its use, also under make -j; ninja has jobs of its own.
 .NOTPARALLEL:
-.PHONY: build setup run guest guest-all test check-quick check-long bench asan fuzz install format clean help
+.PHONY: build setup run guest guest-riscv64 guest-all test check-quick check-long bench asan fuzz install format clean help
 
 build: setup $(BUILD)/build.ninja ## build build/doppel (installs missing packages first)
 	@$(NINJA) -C $(BUILD)
@@ -31,6 +31,10 @@ run: setup $(BUILD)/build.ninja guest ## boot the default guest to a shell; ARGS
 guest: ## fetch the default guest's files into the cache
 	@tools/guest-fetch --quiet cloud busybox
 	@tools/guest-initramfs --quiet shell
+
+guest-riscv64: ## fetch the default RISC-V guest's files into the cache
+	@tools/guest-fetch --quiet riscv64 riscv64-busybox
+	@tools/guest-initramfs --quiet shell --kernel riscv64
 
 # The generic kernel serves tests only. Without network the tests that need a kernel are skipped.
 guest-all:

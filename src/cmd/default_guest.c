@@ -23,7 +23,7 @@ static void cache_path(char buf[PATH_MAX], const char *file)
         snprintf(buf, PATH_MAX, "%s/.cache/doppel/%s", home ? home : "", file);
 }
 
-static int need(char **field, const char *file, struct error *err)
+static int need(char **field, const char *file, const char *target, struct error *err)
 {
     char path[PATH_MAX];
     if (*field)
@@ -31,9 +31,9 @@ static int need(char **field, const char *file, struct error *err)
     cache_path(path, file);
     if (access(path, R_OK) != 0)
         return error_set(err, ENOENT,
-                         "the default guest's %s is not there; `make guest` in doppel's source "
+                         "the default guest's %s is not there; `make %s` in doppel's source "
                          "folder fetches it, or give --kernel FILE",
-                         path);
+                         path, target);
     return config_set(field, path, err);
 }
 
@@ -59,13 +59,15 @@ static int scratch_disk(struct config *c, struct error *err)
 struct files {
     const struct board *board;
     const char *kernel, *initrd; /* in the cache */
+    const char *target;          /* of the Makefile that puts them there */
 };
 
 static const struct files *files_of(const struct board *board)
 {
     static const struct files all[] = {
-        {&board_pc, "guest/cloud/vmlinuz", "guest/cloud/initramfs-shell.cpio"},
-        {&board_virt, "guest/riscv64/vmlinux", "guest/riscv64/initramfs-shell.cpio"},
+        {&board_pc, "guest/cloud/vmlinuz", "guest/cloud/initramfs-shell.cpio", "guest"},
+        {&board_virt, "guest/riscv64/vmlinux", "guest/riscv64/initramfs-shell.cpio",
+         "guest-riscv64"},
     };
     return &all[board == &board_virt];
 }
@@ -73,9 +75,9 @@ static const struct files *files_of(const struct board *board)
 int default_guest(struct config *c, struct error *err)
 {
     const struct files *f = files_of(c->board);
-    int r = need(&c->kernel, f->kernel, err);
+    int r = need(&c->kernel, f->kernel, f->target, err);
     if (r == 0)
-        r = need(&c->initrd, f->initrd, err);
+        r = need(&c->initrd, f->initrd, f->target, err);
     if (r == 0 && !c->append)
         r = config_set(&c->append, "console=ttyS0 quiet", err);
     if (r == 0 && c->ndisks == 0)

@@ -1,5 +1,5 @@
 /*
- * The guest that `doppel run` boots when it is told nothing: Debian's cloud kernel, a small
+ * The guest that `doppel run` boots when it is told nothing: a Debian kernel, a small
  * initramfs, a scratch disk, all in the user's cache.
  */
 #ifndef DOPPEL_CMD_DEFAULT_GUEST_H

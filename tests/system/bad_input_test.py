@@ -4,6 +4,7 @@
 usage: bad_input_test.py DOPPEL
 """
 import fcntl
+import gzip
 import os
 import re
 import socket
@@ -29,6 +30,12 @@ def elf(machine, entry=0x100000):
     return ident + struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, entry, 64, 0, 0, 64, 56, 0, 64, 0, 0)
 
 
+def riscv_image(offset):
+    """A RISC-V Linux Image that wants to lie `offset` bytes into memory."""
+    header = b"MZ" + bytes(6) + struct.pack("<QQQII", offset, 0x10000, 0, 2, 0) + bytes(8) + b"RISCV\0\0\0RSC\x05"
+    return header + bytes(8000)
+
+
 def make_files(folder, kernel):
     """The bad files, and good ones to put beside them; {name: path}."""
     with open(kernel, "rb") as file:
@@ -37,8 +44,9 @@ def make_files(folder, kernel):
     broken[0x1F1 + 0x11:0x1F1 + 0x15] = b"XXXX"  # the HdrS magic of the boot protocol, at 0x202
     contents = {
         "empty": b"", "noise": bytes(range(256)) * 64, "truncated": image[:70000], "header": image[:0x210],
-        "broken": bytes(broken), "arm": elf(0xB7), "riscv": elf(0xF3), "elf": elf(0x3E), "disk": bytes(1 << 20),
-        "odd": bytes(1000),
+        "broken": bytes(broken), "arm": elf(0xB7), "riscv": elf(0xF3), "elf": elf(0x3E), "disk": bytes(1 << 20), "large": bytes(3 << 20),
+        "odd": bytes(1000), "gzip": gzip.compress(b"hello" * 1000), "torn": gzip.compress(os.urandom(5000))[:2000],
+        "image": riscv_image(0x200000), "place": riscv_image(0x1001), "torn_image": riscv_image(0x200000)[:60],
     }
     files = {name: write(os.path.join(folder, name), data) for name, data in contents.items()}
     files.update(kernel=kernel, missing=os.path.join(folder, "missing"), folder=folder)
@@ -50,6 +58,16 @@ def cases(files, port):
     kernel = ["--kernel", files["kernel"]]
     for name in ("missing", "empty", "noise", "truncated", "header", "broken", "arm", "riscv", "elf", "folder"):
         yield f"kernel {name}", ["--kernel", files[name]], re.escape(files[name])
+    for name in ("gzip", "torn", "place", "torn_image"):
+        yield f"kernel {name}", ["--kernel", files[name]], re.escape(files[name])
+    yield "kernel of another architecture", ["--arch", "x86_64", "--kernel", files["image"]], "RISC-V.*x86-64"
+    yield "kernel of this architecture", ["--arch", "riscv64", *kernel], "x86.*RISC-V"
+    yield "architecture", ["--arch", "vax"], "riscv64"
+    yield "firmware for a PC", ["--arch", "x86_64", "--firmware", files["disk"], *kernel], "RISC-V"
+    yield "firmware missing", ["--firmware", files["missing"], "--kernel", files["image"]], re.escape(files["missing"])
+    yield "firmware too large", ["--firmware", files["large"], "--kernel", files["image"]], "room"
+    yield "KVM for RISC-V", ["--engine", "kvm", "--kernel", files["image"]], "riscv64"
+    yield "debug console for RISC-V", ["--debugcon", "stdio", "--kernel", files["image"]], "x86-64"
     for name in ("missing", "empty", "folder"):
         yield f"initrd {name}", [*kernel, "--initrd", files[name]], re.escape(files[name])
     for name in ("missing", "empty", "odd", "folder"):
