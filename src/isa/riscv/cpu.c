@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <x86intrin.h>
 
 #include "isa/isa.h"
 #include "isa/riscv/csr.h"
@@ -43,11 +44,7 @@ bool riscv_wakes(const struct riscv_cpu *c)
 
 static void pre_save(void *obj)
 {
-    struct riscv_cpu *c = obj;
-    riscv_fp_collect(c);
-    c->cycle_base += c->icount - c->icount_mark;
-    c->instret_base += c->icount - c->icount_mark;
-    c->icount_mark = c->icount;
+    riscv_fp_collect(obj);
 }
 
 static int post_load(void *obj, struct error *err)
@@ -74,7 +71,6 @@ static int post_load(void *obj, struct error *err)
     c->mip &= RISCV_S_INTERRUPTS;
     c->mideleg &= RISCV_S_INTERRUPTS;
     c->op = NULL;
-    c->icount_mark = c->icount;
     c->fp_live = false;
     riscv_fp_changed(c);
     riscv_mmu_context_changed(c);
@@ -102,6 +98,26 @@ static void cpu_destroy(void *cpu)
     free(cpu);
 }
 
+static uint64_t host_counter(void)
+{
+    return __rdtsc();
+}
+
+/* `time` is the board's; these are the hart's own counters. */
+static void freeze_time(void *cpu, uint64_t host)
+{
+    struct riscv_cpu *c = cpu;
+    c->cycle = host + c->cycle_offset;
+    c->instret = c->icount + c->instret_offset;
+}
+
+static void thaw_time(void *cpu, uint64_t host)
+{
+    struct riscv_cpu *c = cpu;
+    c->cycle_offset = c->cycle - host;
+    c->instret_offset = c->instret - c->icount;
+}
+
 /* Power-on state [RISC-V priv 3.4]: M-mode, nothing delegated. Hart 0 runs; others wait for a start
  * by the board. */
 static void cpu_reset(void *cpu)
@@ -115,7 +131,8 @@ static void cpu_reset(void *cpu)
     c->stimecmp = UINT64_MAX;
     c->reserved_addr = RISCV_NO_RESERVATION;
     c->run_state = c->id == 0 ? RISCV_RUNNING : RISCV_STOPPED;
-    c->icount_mark = c->icount;
+    c->cycle_offset = -host_counter();
+    c->instret_offset = -c->icount;
     c->op = NULL;
     atomic_store(&c->lines, 0);
     riscv_fp_changed(c);
@@ -136,18 +153,6 @@ static void cpu_start(void *cpu, gpa_t addr, uint64_t arg)
     c->mstatus &= ~MSTATUS_SIE;
     c->run_state = RISCV_RUNNING;
     riscv_mmu_context_changed(c);
-}
-
-static uint64_t host_counter(void)
-{
-    return 0;
-}
-
-/* The hart has no clock of its own: `time` is the board's. */
-static void no_time(void *cpu, uint64_t host)
-{
-    (void)cpu;
-    (void)host;
 }
 
 static gva_t cpu_pc(const void *cpu)
@@ -178,8 +183,8 @@ const struct isa_ops isa_riscv = {
     .cpu_reset = cpu_reset,
     .cpu_start = cpu_start,
     .host_counter = host_counter,
-    .freeze_time = no_time,
-    .thaw_time = no_time,
+    .freeze_time = freeze_time,
+    .thaw_time = thaw_time,
     .pc = cpu_pc,
     .describe = cpu_describe,
 };

@@ -51,8 +51,8 @@ enum riscv_run_state { RISCV_RUNNING, RISCV_WAITING, RISCV_STOPPED };
     S(uint64_t, stimecmp)                                                                          \
     A(uint64_t, pmpaddr, RISCV_PMP_ENTRIES)                                                        \
     A(uint8_t, pmpcfg, RISCV_PMP_ENTRIES)                                                          \
-    S(uint64_t, cycle_base) /* the counter CSRs, as of icount_mark */                              \
-    S(uint64_t, instret_base)                                                                      \
+    S(uint64_t, cycle) /* the counter CSRs, when the state was last saved or loaded */             \
+    S(uint64_t, instret)                                                                           \
     S(uint64_t, reserved_addr) /* of LR, virtual; RISCV_NO_RESERVATION: none */                    \
     S(uint64_t, reserved_value)
 
@@ -141,7 +141,9 @@ struct riscv_cpu {
     struct tlb *tlbs[RISCV_MMU_CTXS]; /* the engine's; `tlb` is one of them */
     uint8_t mmu_ctx;                  /* derived: of data accesses */
     uint64_t icount;                  /* instructions retired */
-    uint64_t icount_mark;             /* icount when cycle_base and instret_base were true */
+    bool icount_exact;                /* the engine counts every instruction in icount */
+    uint64_t cycle_offset;            /* mcycle less the host's counter */
+    uint64_t instret_offset;          /* minstret less icount */
     /* What riscv_raise() left for riscv_deliver_pending(). */
     uint64_t exc_cause, exc_tval;
     const struct riscv_mem_slow *slow;

@@ -6,6 +6,7 @@
  */
 #include "isa/riscv/csr.h"
 
+#include "isa/isa.h"
 #include "isa/riscv/fp_state.h"
 #include "isa/riscv/mmu.h"
 #include "isa/riscv/regs.h"
@@ -254,30 +255,29 @@ static void set_satp(struct riscv_cpu *c, uint64_t v)
     c->slow->context_changed(c);
 }
 
-/* The instruction that reads is counted already, and must not see itself. */
-static uint64_t retired(const struct riscv_cpu *c)
-{
-    return c->icount - c->icount_mark - 1;
-}
-
+/*
+ * Cycles are the host's, whatever the engine. Instructions are, too, where the engine does not
+ * count them: who waits for a counter to go on must not wait for ever.
+ */
 static uint64_t get_mcycle(struct riscv_cpu *c)
 {
-    return retired(c) + c->cycle_base;
+    return isa_riscv.host_counter() + c->cycle_offset;
 }
 
 static void set_mcycle(struct riscv_cpu *c, uint64_t v)
 {
-    c->cycle_base = v - (c->icount - c->icount_mark);
+    c->cycle_offset = v - isa_riscv.host_counter();
 }
 
+/* The instruction that reads is counted already, and must not see itself. */
 static uint64_t get_minstret(struct riscv_cpu *c)
 {
-    return retired(c) + c->instret_base;
+    return c->icount_exact ? c->icount - 1 + c->instret_offset : get_mcycle(c);
 }
 
 static void set_minstret(struct riscv_cpu *c, uint64_t v)
 {
-    c->instret_base = v - (c->icount - c->icount_mark);
+    c->instret_offset = v - c->icount;
 }
 
 #define get_cycle   get_mcycle

@@ -151,6 +151,7 @@ static int hart_init(struct flat_space *space, struct riscv_cpu *c, struct error
     c->slow = &slow_ops;
     c->tlb = &h->no_tlb;
     c->reserved_addr = RISCV_NO_RESERVATION;
+    c->icount_exact = true;
     c->mstatus |= MSTATUS_FS;
     riscv_fp_changed(c);
     int r = block_cache_init(&h->blocks.cache, sizeof(struct riscv_op), err);

@@ -160,6 +160,7 @@ static int interp_vcpu_init(struct vcpu *v, struct error *err)
     struct riscv_interp *it = calloc(1, sizeof(*it));
     if (!it)
         return error_set(err, ENOMEM, "there is no memory for a virtual CPU");
+    ((struct riscv_cpu *)v->cpu)->icount_exact = true;
     return riscv_interp_init(it, v, NULL, NULL, err);
 }
 
