@@ -28,7 +28,7 @@ static int make_vm(struct vm *vm, struct rvdbt_vm *dv, struct error *err)
     if (r == 0 && vm->perf_map)
         r = perf_map_open(&dv->code.map, err);
     if (r == 0)
-        r = rvx_stubs_make(&dv->stubs, &dv->code.mem, rvdbt_handle, err);
+        r = rvx_stubs_make(&dv->stubs, &dv->code.mem, rvdbt_handle, true, err);
     if (r < 0)
         return r;
     dv->jump_stubs = (struct space_stubs){dv->stubs.on[RVX_WHY_MISS], dv->stubs.on[RVX_WHY_ATTEND]};

@@ -9,7 +9,8 @@
  *    holds code of one context (rvx_ctx_of).
  * 3. A jump mask of 0 is set after c->attention and taken back before that is looked at.
  * 4. Where mstatus.FS says that floating-point registers may be used, they count as dirty and are
- *    in the host's when a block is entered: fewer contexts. [RISC-V priv 3.1.6.6 allows it]
+ *    in the host's when a block is entered, but in S-mode: fewer contexts. [RISC-V priv 3.1.6.6
+ *    allows it]
  */
 #ifndef DOPPEL_ENGINE_DBT_RISCV_DBT_H
 #define DOPPEL_ENGINE_DBT_RISCV_DBT_H

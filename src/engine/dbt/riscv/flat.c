@@ -41,7 +41,7 @@ static int make(struct flat_dbt *f, struct error *err)
     if (r == 0)
         code_begin_small(&f->code);
     if (r == 0)
-        r = rvx_stubs_make(&f->stubs, &f->code.mem, flat_handle, err);
+        r = rvx_stubs_make(&f->stubs, &f->code.mem, flat_handle, false, err);
     if (r < 0)
         return r;
     code_seal(&f->code, f->stubs.on[RVX_WHY_MISS], RVX_PROLOGUE);

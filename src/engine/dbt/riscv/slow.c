@@ -17,6 +17,8 @@ static bool wants_attention(const struct riscv_cpu *c)
 /* See dbt.h, invariant 4. */
 static void settle_fp(struct riscv_cpu *c)
 {
+    if (c->priv == RISCV_S)
+        return;
     const uint64_t fs = c->mstatus & MSTATUS_FS, clean = 2 * (MSTATUS_FS & -MSTATUS_FS);
     if (fs == clean) {
         c->mstatus |= MSTATUS_FS;
@@ -26,11 +28,10 @@ static void settle_fp(struct riscv_cpu *c)
         riscv_fp_enter(c);
 }
 
-static const void *body_of(struct rvdbt_vcpu *d, struct riscv_cpu *c, uint64_t entry, uint64_t base)
+static const void *body_of(struct riscv_cpu *c, uint64_t entry, uint64_t base)
 {
-    (void)d;
     c->code_base = base;
-    c->engine_hot[RVX_FP_IN_HOST] = c->fp_live;
+    c->engine_hot[RVX_FP_IN_HOST] = rvx_ctx_fp(rvx_ctx_of(c));
     return (const void *)(uintptr_t)(entry + RVX_PROLOGUE);
 }
 
@@ -44,7 +45,7 @@ static const void *enter_block(struct rvdbt_vcpu *d, struct riscv_cpu *c,
         space_jump_set(d->space, c->pc, entry);
         d->space->jumps_local |= !riscv_softmmu_code_is_global(&d->it.mmu, c->pc);
     }
-    return body_of(d, c, entry, c->pc - (b->gpa & (GUEST_PAGE_SIZE - 1)));
+    return body_of(c, entry, c->pc - (b->gpa & (GUEST_PAGE_SIZE - 1)));
 }
 
 /* The block that the jump table names for c->pc; NULL: none, or one that is dead. */
@@ -54,7 +55,7 @@ static const void *known_block(struct rvdbt_vcpu *d, struct riscv_cpu *c)
     uint64_t entry = space_jump_get(d->space, c->pc);
     if (!entry || code_entry_closed(entry))
         return NULL;
-    return body_of(d, c, entry, c->pc & GUEST_PAGE_MASK);
+    return body_of(c, entry, c->pc & GUEST_PAGE_MASK);
 }
 
 const void *rvdbt_dispatch(struct rvdbt_vcpu *d, struct riscv_cpu *c)

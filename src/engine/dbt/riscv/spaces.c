@@ -42,10 +42,10 @@ static bool is_supervisor(const struct riscv_cpu *c)
     return c->priv == RISCV_S && (c->mmu_ctx == RISCV_MMU_S || c->mmu_ctx == RISCV_MMU_S_SUM);
 }
 
-/* Address space, data accesses' context, and privilege: code is fetched by that. */
+/* Address space, data accesses' context, and the blocks' context. */
 static uint64_t key_of(const struct riscv_cpu *c)
 {
-    return c->asid | (uint64_t)c->priv << 4 | c->mmu_ctx;
+    return c->asid | (uint64_t)rvx_ctx_of(c) << 8 | c->mmu_ctx;
 }
 
 static struct space *other_space(struct rvdbt_vcpu *d, uint64_t key)
@@ -78,7 +78,7 @@ static struct space *supervisor_space(struct rvdbt_vcpu *d, const struct riscv_c
 
 bool rvdbt_space_is_current(const struct rvdbt_vcpu *d, const struct riscv_cpu *c)
 {
-    return d->space && d->space->key == key_of(c) && d->space->ctx == rvx_ctx_of(c);
+    return d->space && d->space->key == key_of(c);
 }
 
 void rvdbt_enter_space(struct rvdbt_vcpu *d, struct riscv_cpu *c)

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "engine/dbt/asm_sse.h"
-#include "engine/dbt/riscv/regs.h"
+#include "engine/dbt/riscv/xlat.h"
 #include "isa/riscv/fp.h"
 
 enum { STUB_BYTES = 2048 };
@@ -90,16 +90,37 @@ static uint32_t emit_enter(struct asm_buf *a)
     return at;
 }
 
-static uint32_t emit_reason(struct asm_buf *a, enum rvx_reason why)
+static void emit_reason(struct asm_buf *a, enum rvx_reason why)
 {
-    uint32_t at = a->len;
     asm_store(a, HOT_WORD(RVX_ARG), H_RCX);
     asm_mov_imm32(a, H_RAX, why);
     asm_jmp_to(a, 0);
-    return at;
 }
 
-int rvx_stubs_make(struct rvx_stubs *s, struct execmem *mem, rvx_handler *handler,
+/*
+ * The jump table's slot, whose address is in rax, has another guest address than rcx. Look into its
+ * neighbour before calling C.
+ */
+static void emit_neighbour(struct asm_buf *a)
+{
+    asm_alu_imm(a, true, ALU_XOR, H_RAX, sizeof(struct space_jump));
+    asm_load(a, H_RDX, MEM_BASE(H_RAX, offsetof(struct space_jump, key)));
+    asm_alu(a, true, ALU_ADD, H_RDX, H_RCX);
+    uint32_t other = asm_jcc8(a, CC_NE);
+    asm_load(a, H_RAX, MEM_BASE(H_RAX, offsetof(struct space_jump, code)));
+    asm_op_mem(a, false, 0x80, ALU_CMP, MEM_BASE(H_RAX, 0)); /* cmp byte [rax], an entry's first */
+    asm_8(a, CODE_ENTRY_OPEN);
+    uint32_t closed = asm_jcc8(a, CC_NE);
+    asm_mov(a, H_RDX, H_RCX);
+    asm_alu_imm(a, true, ALU_AND, H_RDX, -(int32_t)GUEST_PAGE_SIZE);
+    asm_store(a, CPU(code_base), H_RDX);
+    asm_alu_imm(a, true, ALU_ADD, H_RAX, RVX_PROLOGUE);
+    asm_op_reg(a, false, 0xff, 4, H_RAX); /* jmp rax */
+    asm_here8(a, other);
+    asm_here8(a, closed);
+}
+
+int rvx_stubs_make(struct rvx_stubs *s, struct execmem *mem, rvx_handler *handler, bool paged,
                    struct error *err)
 {
     uint8_t bytes[STUB_BYTES];
@@ -107,8 +128,12 @@ int rvx_stubs_make(struct rvx_stubs *s, struct execmem *mem, rvx_handler *handle
     struct asm_buf a = {.bytes = bytes, .size = sizeof(bytes)};
     emit_call(&a, handler);
     uint32_t enter = emit_enter(&a);
-    for (unsigned i = 0; i < RVX_WHYS; i++)
-        on[i] = emit_reason(&a, i);
+    for (unsigned i = 0; i < RVX_WHYS; i++) {
+        on[i] = a.len;
+        if (i == RVX_WHY_MISS && paged)
+            emit_neighbour(&a);
+        emit_reason(&a, i);
+    }
     const uint8_t *code = a.full ? NULL : execmem_add(mem, bytes, a.len, 64);
     if (!code)
         return error_set(err, ENOMEM, "there is no room for the translator's own code");

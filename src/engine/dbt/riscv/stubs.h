@@ -30,7 +30,8 @@ struct rvx_stubs {
     uint64_t on[RVX_WHYS];
 };
 
-int rvx_stubs_make(struct rvx_stubs *s, struct execmem *mem, rvx_handler *handler,
+/* `paged`: the jump table is a space's, in which an address may stand in its slot's neighbour. */
+int rvx_stubs_make(struct rvx_stubs *s, struct execmem *mem, rvx_handler *handler, bool paged,
                    struct error *err) must_check;
 /* The addresses that translated code finds in the hart's struct. */
 void rvx_stubs_tell(const struct rvx_stubs *s, struct riscv_cpu *c);

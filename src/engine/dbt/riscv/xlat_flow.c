@@ -186,6 +186,17 @@ static void jump_register(struct rvx *x)
     x->ended = true;
 }
 
+/* Stores into code have dropped it; this block may be among that, so on by the table. */
+static bool fence_i(struct rvx *x)
+{
+    if (rvx_flat(x))
+        return false;
+    rvx_emit_known(x, H_RCX, rvx_pc(x, rvx_next_off(x)));
+    rvx_jump_rcx(x);
+    x->ended = true;
+    return true;
+}
+
 bool rvx_flow(struct rvx *x)
 {
     switch (rvx_cur(x)->in.op) {
@@ -213,6 +224,8 @@ bool rvx_flow(struct rvx *x)
     case RISCV_OP_JALR:
         jump_register(x);
         return true;
+    case RISCV_OP_FENCE_I:
+        return fence_i(x);
     default:
         return false;
     }

@@ -11,7 +11,9 @@
  *     jz    slow
  *     mov   rd, [rcx + rax]
  */
+#include "engine/dbt/asm_sse.h"
 #include "engine/dbt/riscv/xlat.h"
+#include "isa/riscv/regs.h"
 
 /* The guest address, which is known, or in terms of host registers; may use rcx. */
 static struct asm_mem address(struct rvx *x, unsigned rs1, int32_t imm)
@@ -123,6 +125,23 @@ static void store(struct rvx *x, unsigned size)
     }
 }
 
+/* CBO.ZERO: a block lies in one page. [RISC-V CMO 3.3] */
+static bool zero_block(struct rvx *x)
+{
+    struct asm_buf *a = &x->a;
+    if (rvx_flat(x) || !(x->ctx & RVX_CTX_ZERO))
+        return false;
+    uint32_t site = rvx_new_site(x, CODE_SITE_WRITE);
+    rvx_load(x, rvx_cur(x)->in.rs1, H_RCX);
+    asm_alu_imm(a, true, ALU_AND, H_RCX, -RISCV_CACHE_BLOCK);
+    look_up(x, site, 1, true);
+    asm_sse(a, SSE_NONE, false, SSE_XOR, 0, 0);
+    rvx_access_here(x);
+    for (int i = 0; i < RISCV_CACHE_BLOCK; i += 16)
+        asm_sse_mem(a, SSE_NONE, 0x11, 0, MEM_INDEXED(H_RCX, H_RAX, i)); /* movups */
+    return true;
+}
+
 bool rvx_mem(struct rvx *x)
 {
     switch (rvx_cur(x)->in.op) {
@@ -159,6 +178,8 @@ bool rvx_mem(struct rvx *x)
     case RISCV_OP_SD:
         store(x, 8);
         return true;
+    case RISCV_OP_CBO_ZERO:
+        return zero_block(x);
     default:
         return false;
     }
