@@ -67,6 +67,7 @@ static int post_load(void *obj, struct error *err)
     c->mstatus &= MSTATUS_WRITABLE;
     if ((c->mstatus & MSTATUS_MPP) == UINT64_C(2) << MSTATUS_MPP_SHIFT)
         c->mstatus &= ~MSTATUS_MPP;
+    c->menvcfg &= MENVCFG_WRITABLE;
     c->mie &= RISCV_ALL_INTERRUPTS;
     c->mip &= RISCV_S_INTERRUPTS;
     c->mideleg &= RISCV_S_INTERRUPTS;

@@ -144,6 +144,7 @@ struct riscv_cpu {
     bool icount_exact;                /* the engine counts every instruction in icount */
     uint64_t cycle_offset;            /* mcycle less the host's counter */
     uint64_t instret_offset;          /* minstret less icount */
+    uint64_t mip_read; /* by the executing CSR instruction; all ones: it did not read mip or sip */
     /* What riscv_raise() left for riscv_deliver_pending(). */
     uint64_t exc_cause, exc_tval;
     const struct riscv_mem_slow *slow;

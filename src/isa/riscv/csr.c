@@ -171,16 +171,17 @@ static void set_sie(struct riscv_cpu *c, uint64_t v)
 
 static uint64_t get_mip(struct riscv_cpu *c)
 {
-    return riscv_pending(c);
+    return c->mip_read = riscv_pending(c);
 }
 
 /*
- * `v` for the bits in `mask`. SSIP may be held up by a wire (a built-in SBI's IPI): taking it back
- * takes the wire's level back, unless that rose after the guest had last seen it low.
+ * `v` for the bits in `mask`. SSIP may be held up by a wire (a built-in SBI's IPI): clearing it
+ * takes the wire's level back - but not when the instruction had read it as low, for then it meant
+ * another bit, and an IPI that came in between would be lost.
  */
 static void write_mip(struct riscv_cpu *c, uint64_t v, uint64_t mask)
 {
-    if ((mask & RISCV_SSI) && !(v & RISCV_SSI))
+    if (mask & c->mip_read & ~v & RISCV_SSI)
         atomic_fetch_and(&c->lines, ~RISCV_SSI);
     if (c->menvcfg & ENVCFG_STCE)
         mask &= ~RISCV_STI; /* stimecmp alone sets it */
@@ -202,7 +203,8 @@ static void set_mip(struct riscv_cpu *c, uint64_t v)
 
 static uint64_t get_sip(struct riscv_cpu *c)
 {
-    return riscv_pending(c) & c->mideleg;
+    c->mip_read = riscv_pending(c);
+    return c->mip_read & c->mideleg;
 }
 
 static void set_sip(struct riscv_cpu *c, uint64_t v)
@@ -217,10 +219,8 @@ static uint64_t get_menvcfg(struct riscv_cpu *c)
 
 static void set_menvcfg(struct riscv_cpu *c, uint64_t v)
 {
-    const uint64_t mask = ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_ADUE |
-                          ENVCFG_PBMTE | ENVCFG_STCE;
     uint64_t old = c->menvcfg;
-    c->menvcfg = v & mask;
+    c->menvcfg = v & MENVCFG_WRITABLE;
     if ((old ^ c->menvcfg) & ENVCFG_PBMTE)
         c->slow->sfence(c, true, 0, true, 0);
     if (((old ^ c->menvcfg) & ENVCFG_STCE) && c->env.stimecmp_changed)

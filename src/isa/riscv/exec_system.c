@@ -94,6 +94,7 @@ static void swap(struct riscv_cpu *c, const struct riscv_op *op, uint64_t val)
     unsigned csr = op->raw >> 20;
     uint64_t old = 0;
     go_on(c, op);
+    c->mip_read = UINT64_MAX;
     if (op->rd != offsetof(struct riscv_cpu, sink))
         old = csr_read(c, op, csr);
     csr_write(c, op, csr, val);
@@ -106,6 +107,7 @@ static void change(struct riscv_cpu *c, const struct riscv_op *op, uint64_t set,
     unsigned csr = op->raw >> 20;
     bool writes = op->raw >> 15 & 31;
     go_on(c, op);
+    c->mip_read = UINT64_MAX;
     uint64_t old = csr_read(c, op, csr);
     if (writes)
         csr_write(c, op, csr, (old & ~clear) | set);

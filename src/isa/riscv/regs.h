@@ -53,6 +53,10 @@ enum { MSTATUS_MPP_SHIFT = 11 };
 #define ENVCFG_PBMTE (UINT64_C(1) << 62)
 #define ENVCFG_STCE  (UINT64_C(1) << 63) /* Sstc */
 
+#define MENVCFG_WRITABLE                                                                           \
+    (ENVCFG_FIOM | ENVCFG_CBIE | ENVCFG_CBCFE | ENVCFG_CBZE | ENVCFG_ADUE | ENVCFG_PBMTE |         \
+     ENVCFG_STCE)
+
 /* satp */
 enum { SATP_BARE = 0, SATP_SV39 = 8, SATP_SV48 = 9 };
 #define SATP_MODE(satp) ((unsigned)((satp) >> 60))

@@ -113,9 +113,16 @@ bool riscv_deliver_interrupt(struct riscv_cpu *c)
     return false;
 }
 
+/* Other code runs behind a return: a reservation of this one's must not serve it. */
+static void drop_reservation(struct riscv_cpu *c)
+{
+    c->reserved_addr = RISCV_NO_RESERVATION;
+}
+
 void riscv_mret(struct riscv_cpu *c)
 {
     uint64_t st = c->mstatus;
+    drop_reservation(c);
     c->priv = (st & MSTATUS_MPP) >> MSTATUS_MPP_SHIFT;
     st &= ~(MSTATUS_MIE | MSTATUS_MPP);
     st |= st & MSTATUS_MPIE ? MSTATUS_MIE : 0;
@@ -131,6 +138,7 @@ void riscv_mret(struct riscv_cpu *c)
 void riscv_sret(struct riscv_cpu *c)
 {
     uint64_t st = c->mstatus;
+    drop_reservation(c);
     c->priv = st & MSTATUS_SPP ? RISCV_S : RISCV_U;
     st &= ~(MSTATUS_SIE | MSTATUS_SPP | MSTATUS_MPRV);
     st |= st & MSTATUS_SPIE ? MSTATUS_SIE : 0;
