@@ -6,71 +6,69 @@
 
 enum { RUNS = 4 };
 
-enum kind { RESERVED, PLAIN, MEMORY, MEMORY_SP, BRANCH, JUMP_TO };
-
 static unsigned full_rd(unsigned c)
 {
     return c >> 7 & 31;
 }
 
-static enum kind quadrant0(unsigned c)
+static enum compressed_kind quadrant0(unsigned c)
 {
     switch (c >> 13) {
     case 0: /* C.ADDI4SPN */
-        return c >> 5 & 0xff ? PLAIN : RESERVED;
+        return c >> 5 & 0xff ? COMPRESSED_PLAIN : COMPRESSED_RESERVED;
     case 4:
-        return RESERVED;
+        return COMPRESSED_RESERVED;
     default:
-        return MEMORY;
+        return COMPRESSED_MEMORY;
     }
 }
 
 /* C.SRLI to C.ADDW: only the upper half of the last row is reserved. */
-static enum kind arithmetic(unsigned c)
+static enum compressed_kind arithmetic(unsigned c)
 {
-    return (c >> 10 & 7) == 7 && c & 1 << 6 ? RESERVED : PLAIN;
+    return (c >> 10 & 7) == 7 && c & 1 << 6 ? COMPRESSED_RESERVED : COMPRESSED_PLAIN;
 }
 
-static enum kind quadrant1(unsigned c)
+static enum compressed_kind quadrant1(unsigned c)
 {
     switch (c >> 13) {
     case 1: /* C.ADDIW */
-        return full_rd(c) ? PLAIN : RESERVED;
+        return full_rd(c) ? COMPRESSED_PLAIN : COMPRESSED_RESERVED;
     case 3: /* C.LUI, C.ADDI16SP: not with an immediate of 0 */
-        return c & (1 << 12 | 31 << 2) ? PLAIN : RESERVED;
+        return c & (1 << 12 | 31 << 2) ? COMPRESSED_PLAIN : COMPRESSED_RESERVED;
     case 4:
         return arithmetic(c);
     case 5:
     case 6:
     case 7:
-        return BRANCH;
+        return COMPRESSED_BRANCH;
     default:
-        return PLAIN;
+        return COMPRESSED_PLAIN;
     }
 }
 
-static enum kind quadrant2(unsigned c)
+static enum compressed_kind quadrant2(unsigned c)
 {
     bool rs2 = c >> 2 & 31;
 
     switch (c >> 13) {
     case 0:
-        return PLAIN;
+        return COMPRESSED_PLAIN;
     case 2: /* C.LWSP, C.LDSP */
     case 3:
-        return full_rd(c) ? MEMORY_SP : RESERVED;
+        return full_rd(c) ? COMPRESSED_MEMORY_SP : COMPRESSED_RESERVED;
     case 4:
         if (rs2)
-            return PLAIN; /* C.MV, C.ADD */
+            return COMPRESSED_PLAIN; /* C.MV, C.ADD */
         if (!full_rd(c) || full_rd(c) > 29)
-            return RESERVED; /* C.EBREAK too; x30 and x31 are ours */
-        return JUMP_TO;
+            return COMPRESSED_RESERVED; /* C.EBREAK too; x30 and x31 are ours */
+        return COMPRESSED_JUMP;
     default:
-        return MEMORY_SP;
+        return COMPRESSED_MEMORY_SP;
     }
 }
 
-static enum kind kind_of(unsigned c)
+enum compressed_kind compressed_kind(unsigned c)
 {
     switch (c & 3) {
     case 0:
@@ -80,7 +78,7 @@ static enum kind kind_of(unsigned c)
     case 2:
         return quadrant2(c);
     default:
-        return RESERVED;
+        return COMPRESSED_RESERVED;
     }
 }
 
@@ -96,25 +94,24 @@ static int branch_target(unsigned c)
            (int)((c >> 12 & 1) << 8);
 }
 
-static bool runnable(unsigned c, enum kind kind)
+static bool runnable(unsigned c, enum compressed_kind kind)
 {
     int off;
 
-    if (kind == RESERVED)
+    if (kind == COMPRESSED_RESERVED)
         return false;
-    if (kind != BRANCH)
+    if (kind != COMPRESSED_BRANCH)
         return true;
     off = branch_target(c);
     return off != 0 && off != -2 && off != 4; /* itself, and half of a jump */
 }
 
-static void aim(struct encoded *e, struct state *s, enum kind kind)
+static void aim(struct encoded *e, struct state *s, enum compressed_kind kind)
 {
-    if (kind == MEMORY || kind == MEMORY_SP) {
+    if (kind == COMPRESSED_MEMORY || kind == COMPRESSED_MEMORY_SP) {
         e->memory = data_pointer();
-        s->x[kind == MEMORY ? 8 + (e->bits >> 7 & 7) : 2] = e->memory;
-        e->memory += 0;
-    } else if (kind == JUMP_TO) {
+        s->x[kind == COMPRESSED_MEMORY ? 8 + (e->bits >> 7 & 7) : 2] = e->memory;
+    } else if (kind == COMPRESSED_JUMP) {
         s->x[full_rd(e->bits)] = (uint64_t)place(e->code, 1) + (uint64_t)jump_offset(1);
     }
 }
@@ -125,25 +122,46 @@ static uint64_t memory_hash(const struct encoded *e, uint64_t h)
     return e->memory ? hash(h, (uint64_t *)(e->memory & -8ul), 65) : h;
 }
 
+static void run(struct encoded *e, struct state *s, long line, long shown)
+{
+    enum compressed_kind kind = compressed_kind(e->bits);
+    uint64_t h = 0;
+
+    for (unsigned i = 0; i < RUNS; i++) {
+        aim(e, s, kind);
+        h = memory_hash(e, run_encoded(e, s, h, line == shown));
+    }
+    if (shown < 0)
+        put_line("c", e, h);
+}
+
+/* The next ones after `c`, at most SHORTS, placed if they need no slides. */
+static unsigned next_batch(struct encoded *batch, unsigned *c)
+{
+    unsigned n = 0;
+
+    for (; n < SHORTS && *c < 1 << 16; ++*c) {
+        enum compressed_kind kind = compressed_kind(*c);
+        if (!runnable(*c, kind))
+            continue;
+        batch[n] = (struct encoded){.bits = *c, .code = {(uint16_t)*c}, .halves = 1};
+        if (kind != COMPRESSED_BRANCH && kind != COMPRESSED_JUMP)
+            batch[n].at = place_short(n, (uint16_t)*c);
+        n++;
+    }
+    code_written();
+    return n;
+}
+
 void compressed(long shown)
 {
+    static struct encoded batch[SHORTS];
     static struct state s;
-    long line = 0;
+    unsigned c = 0, n;
 
-    for (unsigned c = 0; c < 1 << 16; c++) {
-        enum kind kind = kind_of(c);
-        struct encoded e = {.bits = c, .code = {(uint16_t)c}, .halves = 1};
-        uint64_t h = 0;
-        if (!runnable(c, kind))
-            continue;
-        if (c % 64 < 4)
-            fill_state(&s);
-        for (unsigned i = 0; i < RUNS; i++) {
-            aim(&e, &s, kind);
-            h = memory_hash(&e, run_encoded(&e, &s, h, line == shown));
-        }
-        if (shown < 0)
-            put_line("c", &e, h);
-        line++;
+    for (long line = 0; (n = next_batch(batch, &c)) != 0; line += n) {
+        fill_state(&s);
+        for (unsigned i = 0; i < n; i++)
+            run(&batch[i], &s, line + i, shown);
     }
 }

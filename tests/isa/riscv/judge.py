@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The RISC-V instruction tests: a group's output under doppel must be that of QEMU's user-mode emulator.
 
-    judge.py [--judge QEMU] GROUP PROGRAM RUNNER...
+    judge.py [--judge QEMU] [--seeds N] GROUP PROGRAM RUNNER...
 
 RUNNER... is the command before the program's path. On a difference the first line that differs is run again on
 both sides with its registers shown. The group "own" has no judge: the program itself knows the results.
@@ -42,26 +42,33 @@ def explain(number, name, judge, candidate):
         print(f"{who}:", *side[start:start + SHOWN], sep="\n")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--judge")
-    parser.add_argument("group")
-    parser.add_argument("program")
-    parser.add_argument("runner", nargs=argparse.REMAINDER)
-    args = parser.parse_args()
-    candidate = [*args.runner, args.program, args.group]
-    result = run(candidate)
-    if args.group == "own":
-        sys.exit(0 if result == ["own ok"] else "\n".join(result))
-    judge = [args.judge, "-cpu", CPU, args.program, args.group]
-    expected = run(judge)
+def judge_group(group, args):
+    """How many lines agree; ends the program at the first that does not."""
+    candidate = [*args.runner, args.program, group]
+    judge = [args.judge, "-cpu", CPU, args.program, group]
+    expected, result = run(judge), run(candidate)
     if not expected:
         sys.exit("the judge says nothing")
     number = first_difference(expected, result)
     if number is not None:
         explain(number, expected[number] if number < len(expected) else "beyond the end", judge, candidate)
         sys.exit(1)
-    print(f"{len(expected)} lines, all the same")
+    return len(expected)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--judge")
+    parser.add_argument("--seeds", type=int, help="of the group `sequence`: 1 to this")
+    parser.add_argument("group")
+    parser.add_argument("program")
+    parser.add_argument("runner", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    if args.group == "own":
+        result = run([*args.runner, args.program, args.group])
+        sys.exit(0 if result == ["own ok"] else "\n".join(result))
+    groups = [f"{args.group}{n}" for n in range(1, args.seeds + 1)] if args.seeds else [args.group]
+    print(f"{sum(judge_group(group, args) for group in groups)} lines, all the same")
 
 
 main()

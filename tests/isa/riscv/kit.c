@@ -9,6 +9,26 @@ static struct {
     unsigned used;
 } kit = {.seed = 88172645463325252};
 
+/* The compiler calls these two. */
+void *memset(void *to, int byte, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)to)[i] = (uint8_t)byte;
+    return to;
+}
+
+void *memcpy(void *to, const void *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+    return to;
+}
+
+void seed_rnd(uint64_t seed)
+{
+    kit.seed = 88172645463325252 + seed * 0x9e3779b97f4a7c15;
+}
+
 uint64_t rnd(void)
 {
     uint64_t v = kit.seed;
@@ -198,8 +218,9 @@ void fill_state(struct state *s)
 /* The slides, the slot between them and a jump to snippet_done behind each slide. */
 __attribute__((section(".slides,\"awx\",@progbits#"), aligned(4096))) struct {
     uint16_t before[SLIDE / 2];
-    uint8_t slot[64];
+    uint8_t slot[264];
     uint16_t after[SLIDE / 2];
+    uint16_t shorts[SHORTS][4];
 } code;
 
 /* JAL x0 from `from` to snippet_done. */
@@ -242,6 +263,11 @@ static bool is_placed(const uint16_t *insns, unsigned n)
     return true;
 }
 
+void code_written(void)
+{
+    __asm__ volatile("fence.i" ::: "memory");
+}
+
 void *place(const uint16_t *insns, unsigned n)
 {
     uint16_t *slot = (uint16_t *)code.slot;
@@ -253,6 +279,15 @@ void *place(const uint16_t *insns, unsigned n)
     for (unsigned i = 0; i < n; i++)
         slot[i] = insns[i];
     put_jump(slot + n);
-    __asm__ volatile("fence.i" ::: "memory");
+    code_written();
     return slot;
+}
+
+const void *place_short(unsigned index, uint16_t insn)
+{
+    uint16_t *at = code.shorts[index];
+
+    at[0] = insn;
+    put_jump(at + 1);
+    return at;
 }

@@ -62,6 +62,7 @@ extern const struct form forms_i[], forms_m[], forms_a[], forms_zb[], forms_own[
     forms_d[], forms_csr[];
 
 /* kit.c */
+void seed_rnd(uint64_t seed);
 uint64_t rnd(void);
 void put(const char *text);
 void put_hex(uint64_t v, unsigned digits);
@@ -71,7 +72,7 @@ uint64_t value_f(void);
 void fill_state(struct state *s);
 uint64_t hash(uint64_t h, const uint64_t *v, unsigned n);
 
-enum { SLIDE = 4096, DATA = 12288 };
+enum { SLIDE = 4096, DATA = 12288, SHORTS = 64 };
 
 /*
  * Write `n` halfwords into the slot and the way out behind them, and make them visible to fetches.
@@ -79,12 +80,16 @@ enum { SLIDE = 4096, DATA = 12288 };
  * where a jump went shows in x30.
  */
 void *place(const uint16_t *insns, unsigned n);
+/* One of SHORTS places for a single halfword, without slides; to be followed by code_written(). */
+const void *place_short(unsigned index, uint16_t insn);
+void code_written(void);
 
 /* test.c */
 struct encoded {
     uint32_t bits; /* of the instruction under test */
-    uint16_t code[4];
+    uint16_t code[128];
     unsigned halves;
+    const void *at;  /* where it is placed already, or NULL */
     uint64_t memory; /* the address it uses, or 0 */
 };
 
@@ -96,7 +101,24 @@ uint64_t run_encoded(const struct encoded *e, struct state *s, uint64_t h, bool 
 void put_line(const char *name, const struct encoded *e, uint64_t h);
 int test_main(long argc, char **argv);
 
+/* One of the form with random fields, its 12-bit immediate in *imm. */
+struct encoded encode(const struct form *f, int32_t *imm);
+
+/* compressed.c */
+enum compressed_kind {
+    COMPRESSED_RESERVED,
+    COMPRESSED_PLAIN,
+    COMPRESSED_MEMORY, /* at rs1' */
+    COMPRESSED_MEMORY_SP,
+    COMPRESSED_BRANCH,
+    COMPRESSED_JUMP,
+};
+
+enum compressed_kind compressed_kind(unsigned c);
 /* Every 16-bit instruction. `shown`: the line whose states are shown instead, or -1. */
 void compressed(long shown);
+
+/* sequence.c: those that the seed makes. */
+void sequences(uint64_t seed, long shown);
 
 #endif

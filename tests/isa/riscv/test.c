@@ -15,6 +15,13 @@ static bool same(const char *a, const char *b)
     return *a == *b;
 }
 
+static bool begins(const char *text, const char *with)
+{
+    while (*with && *text == *with)
+        text++, with++;
+    return !*with;
+}
+
 static void put_reg(char file, unsigned n, uint64_t before, uint64_t after)
 {
     char name[] = {' ', file, (char)('0' + n / 10), (char)('0' + n % 10), ' ', 0};
@@ -48,7 +55,7 @@ static void dump(const struct encoded *e, const struct state *a, const struct st
 
 uint64_t run_encoded(const struct encoded *e, struct state *s, uint64_t h, bool shown)
 {
-    const void *at = place(e->code, e->halves);
+    const void *at = e->at ? e->at : place(e->code, e->halves);
     struct state before;
 
     s->x[30] = (uint64_t)at;
@@ -137,7 +144,7 @@ static uint32_t registers(uint32_t flags)
     return bits;
 }
 
-static struct encoded encode(const struct form *f, int32_t *imm)
+struct encoded encode(const struct form *f, int32_t *imm)
 {
     struct encoded e = {.bits = *f->code | registers(f->flags)};
     uint32_t lr = 0x1000202f | (e.bits & 0x1000) | (e.bits & 31 << 15);
@@ -285,8 +292,10 @@ int test_main(long argc, char **argv)
         check_own(&s);
     else if (argc > 1 && same(argv[1], "c"))
         compressed(shown);
+    else if (argc > 1 && begins(argv[1], "sequence"))
+        sequences((uint64_t)number(argv[1] + 8), shown);
     else if (!f)
-        put("usage: insn i|m|a|zb|own|f|d|csr|c [LINE]\n");
+        put("usage: insn i|m|a|zb|own|f|d|csr|c|sequence[SEED]|own [LINE]\n");
     for (; f && f->name; f++) {
         for (unsigned i = 0; i < ENCODINGS; i++, line++)
             run_line(f, &s, line == shown, shown >= 0);
