@@ -26,11 +26,49 @@ static size_t regions_bytes(const struct flat_space *s)
     return (s->size >> FLAT_REGION_SHIFT) / 8 + sizeof(uint64_t);
 }
 
-static void clear_jumps(struct flat_dbt *f)
+/*
+ * Every slot leads to a stub. The table is a private view of a file that says so: to clear it is to
+ * map that anew, and a child touches only the pages that it uses.
+ */
+static int write_empty_table(const struct flat_dbt *f, int fd)
 {
-    for (unsigned i = 0; i < SPACE_JUMPS; i++)
-        f->jumps[i].code = f->stubs.on[RVX_WHY_MISS];
-    f->jumps[SPACE_SLOT_ATTEND].code = f->stubs.on[RVX_WHY_ATTEND];
+    struct space_jump page[GUEST_PAGE_SIZE / sizeof(struct space_jump)] = {0};
+    for (unsigned i = 0; i < ARRAY_SIZE(page); i++)
+        page[i].code = f->stubs.on[RVX_WHY_MISS];
+    for (size_t at = 0; at < FLAT_JUMPS * sizeof(page[0]); at += sizeof(page)) {
+        page[SPACE_SLOT_ATTEND].code = f->stubs.on[at ? RVX_WHY_MISS : RVX_WHY_ATTEND];
+        if (pwrite(fd, page, sizeof(page), (off_t)at) != sizeof(page))
+            return -EIO;
+    }
+    return 0;
+}
+
+static bool clear_jumps(struct flat_dbt *f)
+{
+    int fixed = f->jumps ? MAP_FIXED : 0;
+    void *p = mmap(f->jumps, FLAT_JUMPS * sizeof(f->jumps[0]), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | fixed, f->jumps_fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    f->jumps = p;
+    return true;
+}
+
+/* With no hart inside. */
+static void reset_jumps(struct flat_dbt *f)
+{
+    if (clear_jumps(f))
+        return;
+    for (unsigned i = 0; i < FLAT_JUMPS; i++)
+        f->jumps[i].code = f->stubs.on[i == SPACE_SLOT_ATTEND ? RVX_WHY_ATTEND : RVX_WHY_MISS];
+}
+
+static int make_jumps(struct flat_dbt *f, struct error *err)
+{
+    f->jumps_fd = memfd_create("doppel-jumps", MFD_CLOEXEC);
+    if (f->jumps_fd < 0 || write_empty_table(f, f->jumps_fd) < 0 || !clear_jumps(f))
+        return error_set(err, ENOMEM, "there is no memory for the translator");
+    return 0;
 }
 
 static int make(struct flat_dbt *f, struct error *err)
@@ -45,12 +83,10 @@ static int make(struct flat_dbt *f, struct error *err)
     if (r < 0)
         return r;
     code_seal(&f->code, f->stubs.on[RVX_WHY_MISS], RVX_PROLOGUE);
-    f->jumps = calloc(SPACE_JUMPS, sizeof(f->jumps[0]));
     f->regions = calloc(1, regions_bytes(s));
-    if (!f->jumps || !f->regions)
+    if (!f->regions)
         return error_set(err, ENOMEM, "there is no memory for the translator");
-    clear_jumps(f);
-    return 0;
+    return make_jumps(f, err);
 }
 
 static void init_locks(struct flat_dbt *f)
@@ -68,7 +104,10 @@ static void flat_destroy(struct flat_space *space)
     if (!f)
         return;
     code_destroy(&f->code);
-    free(f->jumps);
+    if (f->jumps)
+        munmap(f->jumps, FLAT_JUMPS * sizeof(f->jumps[0]));
+    if (f->jumps_fd >= 0)
+        close(f->jumps_fd);
     free(f->regions);
     free(f);
     space->engine = NULL;
@@ -80,6 +119,7 @@ static int flat_init(struct flat_space *space, struct error *err)
     if (!f)
         return error_set(err, ENOMEM, "there is no memory for the translator");
     f->space = space;
+    f->jumps_fd = -1;
     space->engine = f;
     init_locks(f);
     int r = make(f, err);
@@ -178,7 +218,7 @@ static int flat_hart_init(struct flat_space *space, struct riscv_cpu *c, struct 
     c->reserved_addr = RISCV_NO_RESERVATION;
     c->mstatus |= MSTATUS_FS;
     riscv_fp_changed(c);
-    c->engine_hot[RVX_JUMP_MASK] = SPACE_JUMP_MASK;
+    c->engine_hot[RVX_JUMP_MASK] = FLAT_JUMP_MASK;
     c->engine_hot[RVX_JUMP_TABLE] = (uintptr_t)f->jumps;
     rvx_stubs_tell(&f->stubs, c);
     pthread_mutex_lock(&f->lock);
@@ -221,7 +261,7 @@ static void empty_cache(struct flat_dbt *f, uint32_t epoch)
         pthread_mutex_lock(&f->code.lock);
         code_flush(&f->code);
         pthread_mutex_unlock(&f->code.lock);
-        clear_jumps(f);
+        reset_jumps(f);
     }
     pthread_rwlock_unlock(&f->world);
 }
@@ -254,7 +294,7 @@ static enum flat_exit flat_run(struct riscv_cpu *c)
         pthread_rwlock_rdlock(&f->world);
         const uint32_t epoch = atomic_load(&f->code.epoch);
         atomic_fetch_and(&c->attention, ~(uint32_t)ATTN_WORLD);
-        __atomic_store_n(&c->engine_hot[RVX_JUMP_MASK], SPACE_JUMP_MASK, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&c->engine_hot[RVX_JUMP_MASK], FLAT_JUMP_MASK, __ATOMIC_SEQ_CST);
         run_inside(h);
         h->running = false;
         pthread_rwlock_unlock(&f->world);
@@ -303,7 +343,7 @@ static void flat_after_fork(struct flat_space *space, struct riscv_cpu *c)
     init_locks(f);
     if (code_unshare(&f->code, &err) < 0)
         die_after_fork(&err);
-    clear_jumps(f);
+    reset_jumps(f);
     f->harts = flat_hart_of(c);
     f->harts->next = NULL;
 }

@@ -20,14 +20,16 @@
 #include "engine/flat.h"
 #include "isa/riscv/op.h"
 
-enum { FLAT_OPS = 256, FLAT_REGION_SHIFT = 21 };
+enum { FLAT_OPS = 256, FLAT_REGION_SHIFT = 21, FLAT_JUMPS = 1 << 14 };
+#define FLAT_JUMP_MASK ((FLAT_JUMPS - 1) * UINT64_C(16)) /* as SPACE_JUMP_MASK */
 
 /* Of the process. */
 struct flat_dbt {
     struct flat_space *space;
     struct code_cache code;
     struct rvx_stubs stubs;
-    struct space_jump *jumps; /* SPACE_JUMPS */
+    struct space_jump *jumps; /* FLAT_JUMPS */
+    int jumps_fd;             /* what they are when there is no code */
     uint64_t *regions;        /* bitmap of those that have translations */
     pthread_rwlock_t world;
     pthread_mutex_t lock; /* of `harts` and `regions` */

@@ -19,7 +19,7 @@ static gva_t page_of(const struct code_block *b)
 
 static unsigned slot_of(gva_t pc)
 {
-    return (unsigned)(bmi_pdep(bmi_crc32(pc), SPACE_JUMP_MASK) / sizeof(struct space_jump));
+    return (unsigned)(bmi_pdep(bmi_crc32(pc), FLAT_JUMP_MASK) / sizeof(struct space_jump));
 }
 
 static void name_in_table(struct flat_dbt *f, gva_t pc, uint64_t entry)
