@@ -4,7 +4,8 @@
     judge.py [--judge QEMU] [--seeds N] GROUP PROGRAM RUNNER...
 
 RUNNER... is the command before the program's path. On a difference the first line that differs is run again on
-both sides with its registers shown. The group "own" has no judge: the program itself knows the results.
+both sides with its registers shown. The group "own" has no judge: the program itself knows the results. The
+group "math" is the program of that name.
 """
 import argparse
 import itertools
@@ -50,6 +51,10 @@ def judge_group(group, args):
     if not expected:
         sys.exit("the judge says nothing")
     number = first_difference(expected, result)
+    if number is not None and args.group == "math":
+        for who, lines in ("judge", expected), ("doppel", result):
+            print(f"line {number} of {who}:", *lines[number:number + 1])
+        sys.exit(1)
     if number is not None:
         explain(number, expected[number] if number < len(expected) else "beyond the end", judge, candidate)
         sys.exit(1)
