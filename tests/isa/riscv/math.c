@@ -49,7 +49,7 @@ static const double values[] = {0.0,      -0.0, 0.1,    -0.3,  0.5,     1.0,   -
 enum { VALUES = sizeof(values) / sizeof(values[0]) };
 
 #define ONE(f, single)                                                                             \
-    {                                                                                              \
+    do {                                                                                           \
         feclearexcept(FE_ALL_EXCEPT);                                                              \
         double r_ = f(x);                                                                          \
         int flags_ = fetestexcept(FE_ALL_EXCEPT);                                                  \
@@ -57,16 +57,28 @@ enum { VALUES = sizeof(values) / sizeof(values[0]) };
         float s_ = single((float)x);                                                               \
         printf(" " #f " %016lx %x %08x %x", bits(r_), flags_, bitsf(s_),                           \
                fetestexcept(FE_ALL_EXCEPT));                                                       \
-    }
+    } while (0)
 
 static void functions(double x)
 {
-    ONE(sqrt, sqrtf)
-    ONE(floor, floorf)
-    ONE(ceil, ceilf)
-    ONE(trunc, truncf) ONE(round, roundf) ONE(rint, rintf) ONE(nearbyint, nearbyintf) ONE(exp, expf)
-        ONE(log, logf) ONE(sin, sinf) ONE(cos, cosf) ONE(tan, tanf) ONE(atan, atanf)
-            ONE(cbrt, cbrtf) ONE(log1p, log1pf) ONE(tanh, tanhf) ONE(tgamma, tgammaf) printf("\n");
+    ONE(sqrt, sqrtf);
+    ONE(floor, floorf);
+    ONE(ceil, ceilf);
+    ONE(trunc, truncf);
+    ONE(round, roundf);
+    ONE(rint, rintf);
+    ONE(nearbyint, nearbyintf);
+    ONE(exp, expf);
+    ONE(log, logf);
+    ONE(sin, sinf);
+    ONE(cos, cosf);
+    ONE(tan, tanf);
+    ONE(atan, atanf);
+    ONE(cbrt, cbrtf);
+    ONE(log1p, log1pf);
+    ONE(tanh, tanhf);
+    ONE(tgamma, tgammaf);
+    printf("\n");
 }
 
 #define CAST(T, x) (volatile T)(x)
