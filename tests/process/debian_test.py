@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Debian's RISC-V programs under doppel exec, each compared with qemu-riscv64.
 
-usage: debian_test.py DOPPEL QEMU ENGINE
+usage: debian_test.py programs|stress DOPPEL QEMU ENGINE
 
 Programs that start others are compared with what this machine's own shell says: QEMU cannot start programs
 without help from the kernel. Skipped where tools/riscv-sysroot cannot get them.
@@ -55,6 +55,12 @@ insert into t select x, x * 1.5 from c; create index i on t(b); select sum(a), a
 where b > 100.25;"""
 
 
+STRESS = {"pthread": 100, "mutex": 2000, "futex": 2000, "fork": 30, "vfork": 30, "clone": 30, "exec": 20, "signal": 2000,
+          "sigsegv": 1000, "sigsuspend": 500, "sigrt": 500, "timer": 200, "sigfd": 500, "pipe": 5000, "mmap": 3,
+          "mremap": 20, "mprotect": 2000, "malloc": 2000, "shm-sysv": 20, "msg": 2000, "sem": 2000, "poll": 1000,
+          "epoll": 200, "timerfd": 500, "sockfd": 500, "inotify": 2, "wait": 50, "stack": 1000, "sysbadaddr": 100}
+
+
 def run(command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
                           env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, **options)
@@ -84,6 +90,16 @@ class Runner:
         self.compare(shell + " -c uname", run(self.doppel + words + ["uname -m; exit 3"]), (3, b"riscv64\n"))
 
 
+def stress(runner, folder):
+    """Each of stress-ng's loads does so many of its operations on two processes, and finds nothing wrong."""
+    for name, operations in STRESS.items():
+        words = [os.path.join(TREE, "usr/bin/stress-ng"), "--verify", "--quiet", "--timeout", "60", "--" + name, "2",
+                 f"--{name}-ops", str(operations)]
+        status, text = run(runner.doppel + words, cwd=folder)
+        complaints = [line for line in text.splitlines() if b"finished prematurely" not in line]
+        runner.compare("stress-ng " + name, (status, complaints), (0, []))
+
+
 def compile_something(runner, folder):
     """Debian's gcc, with all the programs it starts, makes what the cross compiler's binutils can read."""
     source = os.path.join(folder, "p.c")
@@ -95,32 +111,38 @@ def compile_something(runner, folder):
     runner.compare("what gcc made", run([*runner.doppel, program]), (5, b"42\n"))
 
 
+def programs(runner, folder):
+    path = os.path.join(folder, "data")
+    with open(path, "wb") as file:
+        file.write(bytes(range(256)) * 3000)
+    runner.same("sha256sum", path)
+    runner.same("sort", "-n", stdin=b"3\n1\n2\n")
+    runner.same("ls", "-l", path)
+    runner.same("expr", "6", "*", "7")
+    runner.same("factor", "1234567890123456789")
+    runner.same("gzip", "-9nc", path)
+    runner.same("pigz", "-p", "4", "-nc", path)
+    runner.same("python3", "-c", PYTHON)
+    runner.same("sqlite3", ":memory:", SQL)
+    runner.same("openssl", "dgst", "-sha512", path)
+    runner.same("openssl", "enc", "-aes-128-cbc", "-K", "00" * 16, "-iv", "11" * 16, "-in", path)
+    runner.shell("bash", folder)
+    runner.shell("dash", folder)
+    compile_something(runner, folder)
+
+
 def main():
-    doppel, qemu, engine = sys.argv[1:]
+    what, doppel, qemu, engine = sys.argv[1:]
     got = subprocess.run([TOOL, "--quiet"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if got.returncode != 0:
         print(got.stdout.strip())
         sys.exit(SKIP)
     runner = Runner(os.path.abspath(doppel), qemu, engine)
-    data = bytes(range(256)) * 3000
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "data")
-        with open(path, "wb") as file:
-            file.write(data)
-        runner.same("sha256sum", path)
-        runner.same("sort", "-n", stdin=b"3\n1\n2\n")
-        runner.same("ls", "-l", path)
-        runner.same("expr", "6", "*", "7")
-        runner.same("factor", "1234567890123456789")
-        runner.same("gzip", "-9nc", path)
-        runner.same("pigz", "-p", "4", "-nc", path)
-        runner.same("python3", "-c", PYTHON)
-        runner.same("sqlite3", ":memory:", SQL)
-        runner.same("openssl", "dgst", "-sha512", path)
-        runner.same("openssl", "enc", "-aes-128-cbc", "-K", "00" * 16, "-iv", "11" * 16, "-in", path)
-        runner.shell("bash", folder)
-        runner.shell("dash", folder)
-        compile_something(runner, folder)
+        if what == "stress":
+            stress(runner, folder)
+        else:
+            programs(runner, folder)
     sys.exit(runner.failed)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Programs that damage themselves end as they would on a real machine, and doppel does not notice.
 
-usage: hostile_test.py DOPPEL --engine ENGINE PROGRAM
+usage: hostile_test.py DOPPEL PROGRAM ENGINE
 """
 import os
 import signal
@@ -21,7 +21,7 @@ def run(command):
 
 
 def main():
-    doppel, _, engine, program = sys.argv[1:]
+    doppel, program, engine = sys.argv[1:]
     doppel, program = os.path.abspath(doppel), os.path.abspath(program)
     failed = False
     for how in [*FAULTS, "calls"]:

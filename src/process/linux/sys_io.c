@@ -13,6 +13,10 @@
 #define F_OFD_GETLK 36
 #endif
 
+#ifndef F_GETOWNER_UIDS
+#define F_GETOWNER_UIDS 17
+#endif
+
 static bool fcntl_points(int cmd)
 {
     switch (cmd) {
@@ -22,6 +26,7 @@ static bool fcntl_points(int cmd)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
+    case F_GETOWNER_UIDS:
     case F_GETOWN_EX:
     case F_SETOWN_EX:
     case F_GET_RW_HINT:
