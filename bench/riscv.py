@@ -131,7 +131,7 @@ class RiscvDoppel(Doppel):
 
 def machine_contest(options):
     doppel = os.path.join(options.build, "doppel")
-    takers = [classes.Machine(RiscvDoppel(doppel, engine)) for engine in ("interp",)
+    takers = [classes.Machine(RiscvDoppel(doppel, engine)) for engine in ("dbt", "interp")
               if not options.engines or engine in options.engines]
     if not options.quick:
         takers.append(classes.Machine(QemuRiscv()))

@@ -46,6 +46,10 @@ static void on_fault(int signo, siginfo_t *info, void *uc)
 {
     struct flat_space *s = running->env.platform;
     uint64_t va = (uintptr_t)info->si_addr - s->base;
+    if (!running->vcpu) { /* the reference */
+        riscv_fp_recover(running, ((ucontext_t *)uc)->uc_mcontext.fpregs->mxcsr);
+        riscv_raise(running, RISCV_EXC_LOAD_PAGE, va);
+    }
     if (!flat_dbt_riscv.host_fault(running, RISCV_EXC_LOAD_PAGE, va, uc))
         signal(signo, SIG_DFL);
 }
@@ -128,6 +132,7 @@ static bool compare(struct bench *b)
     for (unsigned i = 0; i < 32; i++)
         bad |= differ("x", i, w->x[i], g->x[i]) | differ("f", i, w->f[i], g->f[i]);
     bad |= differ("pc", 0, w->pc, g->pc) | differ("cause", 0, w->exc_cause, g->exc_cause);
+    bad |= differ("tval", 0, w->exc_tval, g->exc_tval);
     bad |= differ("fflags", 0, w->fflags, g->fflags) | differ("frm", 0, w->frm, g->frm);
     for (unsigned i = 0; i < DATA_SIZE; i++)
         bad |= differ("memory ", i, b->after[i], b->base[DATA + i]);

@@ -183,12 +183,50 @@ static void constant(struct random_code *r)
     put(r, 0xffffffff);                                            /* skipped */
 }
 
+static uint32_t itype(uint32_t opcode, unsigned funct3, unsigned rd, unsigned rs1, uint32_t imm)
+{
+    return opcode | funct3 << 12 | rd << 7 | rs1 << 15 | imm << 20;
+}
+
+/* An element of an array, whose address the register had first; now and then beyond memory. */
+static void element(struct random_code *r)
+{
+    static const uint8_t regs[] = {5, 10, 15, 31, 1, 18};
+    uint64_t v = random_next(r);
+    unsigned t = regs[v % 6], index = regs[(v >> 8) % 6], base = v >> 16 & 1 ? DATA_REG : STACK_REG;
+    unsigned mask = (v >> 20) % 16 ? 0xff : 0x7ff, shift = v >> 24 & 3;
+    static const uint8_t widths[] = {0, 1, 2, 3, 4, 5, 6};
+    put(r, itype(0x13, 7, index, index, mask));
+    if (shift)
+        put(r, itype(0x13, 1, t, index, shift));
+    unsigned first = shift ? t : index, swap = v >> 28 & 1;
+    put(r, 0x33 | t << 7 | (swap ? base : first) << 15 | (swap ? first : base) << 20);
+    unsigned rd = (v >> 32) % 4 ? t : regs[(v >> 36) % 6];
+    put(r, itype(0x03, widths[(v >> 40) % 7], rd, t, (uint32_t)(v >> 44 & 63)));
+}
+
+/* Zero-extension, and other parts of 64 bits. */
+static void part(struct random_code *r)
+{
+    static const uint8_t regs[] = {5, 10, 15, 31};
+    uint64_t v = random_next(r);
+    unsigned t = regs[v & 3], s = regs[v >> 2 & 3];
+    put(r, itype(0x13, 1, t, s, v >> 8 & 1 ? 32 : v >> 12 & 63));
+    put(r, itype(0x13, 5, t, t, v >> 20 & 63));
+}
+
 void random_program(struct random_code *r)
 {
     enum { LONGEST = 160 };
     r->n = 0;
     while (r->n + LONGEST < r->max) {
-        switch (random_next(r) % 8) {
+        switch (random_next(r) % 10) {
+        case 8:
+            element(r);
+            break;
+        case 9:
+            part(r);
+            break;
         case 0:
             skip(r);
             break;

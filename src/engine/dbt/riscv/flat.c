@@ -307,6 +307,12 @@ static enum flat_exit flat_run(struct riscv_cpu *c)
     return h->exit;
 }
 
+/* Of several instructions in one, which of them faults is seen when they run by themselves. */
+static enum rvx_reason fault_reason(const struct code_site *site)
+{
+    return site->flags & CODE_SITE_ENDS ? RVX_WHY_SLOW : RVX_WHY_FAULT;
+}
+
 /* An access of translated code goes to its site; one of ours, for the guest, raises. */
 static bool flat_host_fault(struct riscv_cpu *c, uint64_t cause, uint64_t tval, void *ucontext)
 {
@@ -320,7 +326,7 @@ static bool flat_host_fault(struct riscv_cpu *c, uint64_t cause, uint64_t tval, 
     c->exc_tval = tval;
     if (code_site_at(&h->f->code, (uint64_t)r[REG_RIP], &site)) {
         r[REG_RCX] = site;
-        r[REG_RIP] = (greg_t)h->f->stubs.on[RVX_WHY_FAULT];
+        r[REG_RIP] = (greg_t)h->f->stubs.on[fault_reason(&h->f->code.sites[site])];
         return true;
     }
     riscv_fp_recover(c, uc->uc_mcontext.fpregs->mxcsr);

@@ -67,8 +67,8 @@ static void decode_straddler(struct rvx *x, unsigned off, const uint8_t *more)
 
 static bool translate(struct rvx *x)
 {
-    return rvx_int(x) || rvx_mem(x) || rvx_flow(x) || rvx_mul(x) || rvx_bits(x) || rvx_atomic(x) ||
-           rvx_fp(x);
+    return rvx_fuse(x) || rvx_int(x) || rvx_mem(x) || rvx_flow(x) || rvx_mul(x) || rvx_bits(x) ||
+           rvx_atomic(x) || rvx_fp(x);
 }
 
 static void forget_all(struct rvx *x)

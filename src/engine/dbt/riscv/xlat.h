@@ -156,11 +156,21 @@ bool rvx_atomic(struct rvx *x); /* xlat_atomic.c */
 bool rvx_flow(struct rvx *x);   /* xlat_flow.c */
 bool rvx_fp(struct rvx *x);     /* xlat_fp.c */
 
+/* xlat_fuse.c: it and some behind it, which x->i then counts, too. */
+bool rvx_fuse(struct rvx *x);
+
 /* xlat_mem.c: the host operand of an access of `size` bytes at rs1 + imm, checked; the next host
  * instruction but those that load rax must be the access, after rvx_access_here(). Uses rcx, rax;
  * value in rdx survives. */
 struct asm_mem rvx_access(struct rvx *x, unsigned rs1, int32_t imm, unsigned size, bool write);
+/* The same at an operand in terms of host registers (rax and rcx may be among them); flags of its
+ * site. */
+struct asm_mem rvx_access_at(struct rvx *x, struct asm_mem guest, unsigned size, unsigned flags);
 void rvx_access_here(struct rvx *x);
+/* Bytes that an integer load loads; 0: it is none. */
+unsigned rvx_load_size(unsigned op);
+/* The load itself, from what rvx_access() returned, into rd. */
+void rvx_emit_load(struct rvx *x, unsigned op, unsigned rd, struct asm_mem m);
 
 /* xlat_flow.c */
 void rvx_entry(struct rvx *x, unsigned off);

@@ -91,6 +91,21 @@ static void binary(struct rvx *x, bool w, enum asm_alu op)
     rvx_done(x, in->rd, d);
 }
 
+/* A mask without sign needs 32 bits only, and the byte has an instruction. */
+static void mask(struct rvx *x)
+{
+    const struct riscv_insn *in = &rvx_cur(x)->in;
+    unsigned d = rvx_dst(in->rd, H_RAX), s = rvx_src(x, in->rs1, H_RAX);
+    if (in->imm == 0xff) {
+        asm_extend(&x->a, EXTEND_ZERO8, d, s);
+    } else {
+        if (s != d)
+            asm_mov32(&x->a, d, s);
+        asm_alu_imm(&x->a, false, ALU_AND, d, in->imm);
+    }
+    rvx_done(x, in->rd, d);
+}
+
 /* rd = rs1 op imm */
 static void immediate(struct rvx *x, bool w, enum asm_alu op)
 {
@@ -128,7 +143,7 @@ static void shift_immediate(struct rvx *x, bool w, enum asm_shift op)
     if ((int)d != rvx_home(in->rs1))
         rvx_load(x, in->rs1, d);
     asm_shift(&x->a, w, op, d, (unsigned)in->imm & (w ? 63 : 31));
-    if (!w)
+    if (!w && (op != SHIFT_SHR || in->imm == 0)) /* else bit 31 is clear */
         asm_movsxd(&x->a, d, d);
     rvx_done(x, in->rd, d);
 }
@@ -166,6 +181,13 @@ static bool fence(struct rvx *x)
     return true;
 }
 
+/* The mask has a sign, or the register is in memory. */
+static bool in_place(struct rvx *x)
+{
+    const struct riscv_insn *in = &rvx_cur(x)->in;
+    return in->imm < 0 || (in->rd == in->rs1 && rvx_home(in->rd) == RVX_IN_MEMORY);
+}
+
 static bool with_immediate(struct rvx *x, unsigned op)
 {
     switch (op) {
@@ -182,7 +204,10 @@ static bool with_immediate(struct rvx *x, unsigned op)
         immediate(x, true, ALU_OR);
         return true;
     case RISCV_OP_ANDI:
-        immediate(x, true, ALU_AND);
+        if (in_place(x))
+            immediate(x, true, ALU_AND);
+        else
+            mask(x);
         return true;
     case RISCV_OP_SLTI:
         set_less(x, CC_L, true);

@@ -56,18 +56,22 @@ static void look_up(struct rvx *x, uint32_t site, unsigned size, bool write)
     rvx_new_tail(x, RVX_TAIL_SLOW, asm_jcc(a, CC_E))->index = site;
 }
 
+struct asm_mem rvx_access_at(struct rvx *x, struct asm_mem guest, unsigned size, unsigned flags)
+{
+    uint32_t site = rvx_new_site(x, flags);
+    if (rvx_flat(x)) {
+        guest.gs = true;
+        return guest;
+    }
+    if (guest.base != H_RCX || guest.index != ASM_NONE || guest.disp)
+        asm_lea(&x->a, H_RCX, guest);
+    look_up(x, site, size, flags & CODE_SITE_WRITE);
+    return MEM_INDEXED(H_RCX, H_RAX, 0);
+}
+
 struct asm_mem rvx_access(struct rvx *x, unsigned rs1, int32_t imm, unsigned size, bool write)
 {
-    uint32_t site = rvx_new_site(x, write ? CODE_SITE_WRITE : 0);
-    struct asm_mem m = address(x, rs1, imm);
-    if (rvx_flat(x)) {
-        m.gs = true;
-        return m;
-    }
-    if (m.base != H_RCX || m.disp)
-        asm_lea(&x->a, H_RCX, m);
-    look_up(x, site, size, write);
-    return MEM_INDEXED(H_RCX, H_RAX, 0);
+    return rvx_access_at(x, address(x, rs1, imm), size, write ? CODE_SITE_WRITE : 0);
 }
 
 void rvx_access_here(struct rvx *x)
@@ -75,31 +79,60 @@ void rvx_access_here(struct rvx *x)
     x->sites[x->nsites - 1].access = x->a.len;
 }
 
-static void load(struct rvx *x, unsigned size, bool sign)
+unsigned rvx_load_size(unsigned op)
 {
-    const struct riscv_insn *in = &rvx_cur(x)->in;
+    switch (op) {
+    case RISCV_OP_LB:
+    case RISCV_OP_LBU:
+        return 1;
+    case RISCV_OP_LH:
+    case RISCV_OP_LHU:
+        return 2;
+    case RISCV_OP_LW:
+    case RISCV_OP_LWU:
+        return 4;
+    case RISCV_OP_LD:
+        return 8;
+    default:
+        return 0;
+    }
+}
+
+void rvx_emit_load(struct rvx *x, unsigned op, unsigned rd, struct asm_mem m)
+{
     struct asm_buf *a = &x->a;
-    struct asm_mem m = rvx_access(x, in->rs1, in->imm, size, false);
-    unsigned d = rvx_dst(in->rd, H_RAX);
+    unsigned d = rvx_dst(rd, H_RAX);
     rvx_access_here(x);
-    switch (size) {
-    case 1:
-        asm_extend_load(a, sign ? EXTEND_SIGN8 : EXTEND_ZERO8, d, m);
+    switch (op) {
+    case RISCV_OP_LB:
+        asm_extend_load(a, EXTEND_SIGN8, d, m);
         break;
-    case 2:
-        asm_extend_load(a, sign ? EXTEND_SIGN16 : EXTEND_ZERO16, d, m);
+    case RISCV_OP_LBU:
+        asm_extend_load(a, EXTEND_ZERO8, d, m);
         break;
-    case 4:
-        if (sign)
-            asm_movsxd_load(a, d, m);
-        else
-            asm_load32(a, d, m);
+    case RISCV_OP_LH:
+        asm_extend_load(a, EXTEND_SIGN16, d, m);
+        break;
+    case RISCV_OP_LHU:
+        asm_extend_load(a, EXTEND_ZERO16, d, m);
+        break;
+    case RISCV_OP_LW:
+        asm_movsxd_load(a, d, m);
+        break;
+    case RISCV_OP_LWU:
+        asm_load32(a, d, m);
         break;
     default:
         asm_load(a, d, m);
         break;
     }
-    rvx_done(x, in->rd, d);
+    rvx_done(x, rd, d);
+}
+
+static void load(struct rvx *x, unsigned size)
+{
+    const struct riscv_insn *in = &rvx_cur(x)->in;
+    rvx_emit_load(x, in->op, in->rd, rvx_access(x, in->rs1, in->imm, size, false));
 }
 
 static void store(struct rvx *x, unsigned size)
@@ -144,28 +177,12 @@ static bool zero_block(struct rvx *x)
 
 bool rvx_mem(struct rvx *x)
 {
-    switch (rvx_cur(x)->in.op) {
-    case RISCV_OP_LB:
-        load(x, 1, true);
+    const unsigned op = rvx_cur(x)->in.op, size = rvx_load_size(op);
+    if (size) {
+        load(x, size);
         return true;
-    case RISCV_OP_LBU:
-        load(x, 1, false);
-        return true;
-    case RISCV_OP_LH:
-        load(x, 2, true);
-        return true;
-    case RISCV_OP_LHU:
-        load(x, 2, false);
-        return true;
-    case RISCV_OP_LW:
-        load(x, 4, true);
-        return true;
-    case RISCV_OP_LWU:
-        load(x, 4, false);
-        return true;
-    case RISCV_OP_LD:
-        load(x, 8, true);
-        return true;
+    }
+    switch (op) {
     case RISCV_OP_SB:
         store(x, 1);
         return true;
