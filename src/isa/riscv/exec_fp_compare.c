@@ -13,7 +13,7 @@ EXEC_COMPARE(eq)
 EXEC_COMPARE(lt)
 EXEC_COMPARE(le)
 
-/* Quick for two different numbers; equal ones, zeros of either sign and NaNs are for the slow path.
+/* Quick for numbers, unless they are zeros of different sign; those and NaNs are for the slow path.
  */
 #define EXEC_EXTREME(name, extreme, fmt, f, as, a, b)                                              \
     EXEC_FP_SLOW(name, as, riscv_fp_##extreme(fmt, &env, a, b))                                    \
@@ -21,7 +21,8 @@ EXEC_COMPARE(le)
     {                                                                                              \
         uint64_t x = a, y = b;                                                                     \
         bool first = fp_on_host(c) && host_##f##_##extreme##_is(x, y);                             \
-        if (!first && unlikely(!fp_on_host(c) || !host_##f##_##extreme##_is(y, x))) {              \
+        if (!first && unlikely(!fp_on_host(c) || (!host_##f##_##extreme##_is(y, x) &&              \
+                                                  (x != y || !host_##f##_eq(x, y))))) {            \
             slow_##name(c, op);                                                                    \
             return;                                                                                \
         }                                                                                          \
