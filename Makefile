@@ -34,7 +34,7 @@ guest: ## fetch the default guest's files into the cache
 
 guest-riscv64: ## fetch the default RISC-V guest's files into the cache
 	@tools/guest-fetch --quiet riscv64 riscv64-busybox
-	@tools/guest-initramfs --quiet shell --kernel riscv64
+	@for kind in shell debian; do tools/guest-initramfs --quiet $$kind --kernel riscv64 || exit; done
 
 # The generic kernel serves tests only. Without network the tests that need a kernel are skipped.
 guest-all:

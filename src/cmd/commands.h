@@ -21,6 +21,7 @@ int cmd_resume(int argc, char **argv);
 int cmd_exec(int argc, char **argv);
 /* argv[0] is the name that Linux's binfmt_misc was given. */
 int cmd_exec_binfmt(int argc, char **argv);
+int cmd_image(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

@@ -15,6 +15,7 @@ const struct command commands[] = {
     {"run", "make a machine and run it until it ends", cmd_run},
     {"resume", "let a saved machine go on", cmd_resume},
     {"exec", "run a RISC-V Linux program", cmd_exec},
+    {"image", "make a disk image with a Debian system on it", cmd_image},
     {"version", "print the version", cmd_version},
     {"help", "list the commands, or explain one", cmd_help},
 };
