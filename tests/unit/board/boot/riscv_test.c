@@ -219,13 +219,68 @@ static void elf_files(void **state)
     assert_false(out.bare);
 }
 
+/* A symbol table with one name behind an executable that make_elf() made. */
+static void add_symbol(uint8_t *file, const char *name, uint64_t value)
+{
+    enum { SYMBOLS = 0x1800, STRINGS = 0x1880, SECTIONS = 0x1900 };
+    Elf64_Ehdr *eh = (Elf64_Ehdr *)file;
+    const Elf64_Sym sym = {.st_name = 1, .st_shndx = 1, .st_value = value, .st_size = 8};
+    const Elf64_Shdr sections[] = {
+        {0},
+        {.sh_type = SHT_SYMTAB, .sh_offset = SYMBOLS, .sh_size = 2 * sizeof(sym), .sh_link = 2},
+        {.sh_type = SHT_STRTAB, .sh_offset = STRINGS, .sh_size = 16},
+    };
+    memcpy(file + SYMBOLS + sizeof(sym), &sym, sizeof(sym));
+    strcpy((char *)file + STRINGS + 1, name);
+    memcpy(file + SECTIONS, sections, sizeof(sections));
+    eh->e_shoff = SECTIONS;
+    eh->e_shentsize = sizeof(Elf64_Shdr);
+    eh->e_shnum = ARRAY_SIZE(sections);
+}
+
+static void a_tohost_symbol(void **state)
+{
+    (void)state;
+    static uint8_t file[IMAGE] __attribute__((aligned(8)));
+    Elf64_Ehdr *eh = (Elf64_Ehdr *)file;
+    struct elf_file e = {.is64 = true,
+                         .machine = EM_RISCV,
+                         .entry = KERNEL_BASE,
+                         .paddr = KERNEL_BASE,
+                         .vaddr = KERNEL_BASE + 0x10000000,
+                         .filesz = 16,
+                         .memsz = 4096};
+    make_elf(&e, file);
+    add_symbol(file, "tohost", e.vaddr + 64);
+    in.kernel = fixture_file(&f, file, sizeof(file));
+    boots();
+    assert_int_equal(out.tohost, KERNEL_BASE + 64); /* where the program's address is */
+    assert_int_equal(out.fromhost, 0);
+    assert_true(out.bare);
+    add_symbol(file, "tohosts", e.vaddr);
+    in.kernel = fixture_file(&f, file, sizeof(file));
+    boots();
+    assert_int_equal(out.tohost, 0);
+    assert_false(out.bare);
+    add_symbol(file, "tohost", e.vaddr);
+    ((Elf64_Shdr *)(file + eh->e_shoff))[2].sh_offset = UINT64_MAX - 8; /* strings nowhere */
+    in.kernel = fixture_file(&f, file, sizeof(file));
+    boots();
+    assert_int_equal(out.tohost, 0);
+    eh->e_shoff = UINT64_MAX - 63; /* headers nowhere */
+    in.kernel = fixture_file(&f, file, sizeof(file));
+    boots();
+    assert_int_equal(out.tohost, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_image),        TEST(a_packed_image), TEST(a_packed_something), TEST(an_initrd),
-        TEST(hostile_headers), TEST(wrong_files),    TEST(firmware),           TEST(elf_files),
+        TEST(an_image),  TEST(a_packed_image),  TEST(a_packed_something),
+        TEST(an_initrd), TEST(hostile_headers), TEST(wrong_files),
+        TEST(firmware),  TEST(elf_files),       TEST(a_tohost_symbol),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
