@@ -7,12 +7,48 @@
 
     .globl _start
 _start:
+    beqz sp, bare_start /* Linux would have put the arguments there */
     ld a0, 0(sp)
     addi a1, sp, 8
     andi sp, sp, -16
     call test_main
     li a7, 93 /* exit */
     ecall
+
+/* On the board: M-mode, a1 is the device tree. On with bare_main in S-mode under Sv39. */
+bare_start:
+    la t0, bare_trap
+    csrw mtvec, t0
+    li t0, -1
+    srli t0, t0, 10
+    csrw pmpaddr0, t0
+    li t0, 0x1f /* all of it, to all */
+    csrw pmpcfg0, t0
+    li t0, 3 << 13 | 1 << 11 /* FS Dirty, MPP S */
+    csrs mstatus, t0
+    la t0, bare_root
+    srli t0, t0, 12
+    li t1, 8 << 60 /* Sv39 */
+    or t0, t0, t1
+    csrw satp, t0
+    sfence.vma
+    la t0, 1f
+    csrw mepc, t0
+    mret
+1:  la sp, bare_stack_end
+    mv a0, a1
+    call bare_main
+
+/* Nothing should: the machine ends with the cause as its status. */
+    .balign 4
+bare_trap:
+    csrr t0, mcause
+    slli t0, t0, 16
+    li t1, 0x3333
+    or t0, t0, t1
+    li t1, 0x100000
+    sw t0, 0(t1)
+    j bare_trap
 
 /* void snippet_run(struct state *s, const void *code) */
     .globl snippet_run
@@ -70,7 +106,18 @@ snippet_done:
     addi sp, sp, 112
     ret
 
+/* The board takes what has these for a program without a system. */
+    .data
+    .balign 64
+    .globl tohost, fromhost
+tohost: .dword 0
+    .balign 64
+fromhost: .dword 0
+
     .bss
+    .balign 16
+    .space 16384
+bare_stack_end:
     .balign 8
 saved:
     .space 24

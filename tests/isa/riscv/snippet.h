@@ -1,7 +1,7 @@
 /*
- * Instruction tests that run as Linux programs (static, system calls write and exit only), under
- * doppel and under an emulator that judges it: each line of output is an instruction and a hash of
- * what it did to registers and memory, so the two outputs must be equal.
+ * Instruction tests that run as Linux programs (static, system calls write and exit only) and on
+ * the bare board, under doppel and under an emulator that judges it: each line of output is an
+ * instruction and a hash of what it did to registers and memory, so the two outputs must be equal.
  *
  * An instruction is written, with random fields, into a snippet of code that is entered with random
  * registers and left by a jump to snippet_done.
@@ -83,6 +83,11 @@ void *place(const uint16_t *insns, unsigned n);
 /* One of SHORTS places for a single halfword, without slides; to be followed by code_written(). */
 const void *place_short(unsigned index, uint16_t insn);
 void code_written(void);
+
+/* bare.c */
+extern bool bare; /* there is no Linux */
+void bare_write(const char *text, size_t n);
+void bare_main(uint8_t *fdt);
 
 /* test.c */
 struct encoded {
