@@ -13,7 +13,6 @@ enum { FFLAGS_MASK = 0x1f, FRM_MASK = 7, FRM_SHIFT = 5 };
 /* MXCSR: IE DE ZE OE UE PE in bits 0 to 5, their masks in 7 to 12, rounding in 13 and 14.
  * [SDM 1 10.2.3] */
 enum {
-    MXCSR_STICKY = 0x3f,
     MXCSR_DEFAULT = 0x1f80,
     MXCSR_RC_SHIFT = 13,
     MXCSR_IE = 1 << 0,
@@ -23,11 +22,18 @@ enum {
     MXCSR_PE = 1 << 5,
 };
 
+#define FLAGS_OF(m)                                                                                \
+    ((m)&MXCSR_PE ? RISCV_NX : 0) | ((m)&MXCSR_UE ? RISCV_UF : 0) |                                \
+        ((m)&MXCSR_OE ? RISCV_OF : 0) | ((m)&MXCSR_ZE ? RISCV_DZ : 0) |                            \
+        ((m)&MXCSR_IE ? RISCV_NV : 0)
+#define FLAGS_4(m)  FLAGS_OF(m), FLAGS_OF((m) + 1), FLAGS_OF((m) + 2), FLAGS_OF((m) + 3)
+#define FLAGS_16(m) FLAGS_4(m), FLAGS_4((m) + 4), FLAGS_4((m) + 8), FLAGS_4((m) + 12)
+
+const uint8_t riscv_fp_flags_of_mxcsr[] = {FLAGS_16(0), FLAGS_16(16), FLAGS_16(32), FLAGS_16(48)};
+
 static uint8_t flags_of(uint32_t mxcsr)
 {
-    return (mxcsr & MXCSR_PE ? RISCV_NX : 0) | (mxcsr & MXCSR_UE ? RISCV_UF : 0) |
-           (mxcsr & MXCSR_OE ? RISCV_OF : 0) | (mxcsr & MXCSR_ZE ? RISCV_DZ : 0) |
-           (mxcsr & MXCSR_IE ? RISCV_NV : 0);
+    return riscv_fp_flags_of_mxcsr[mxcsr & RISCV_MXCSR_STICKY];
 }
 
 /* The mode that MXCSR stands in for frm: dynamic instructions run in it only if it is the same. */
@@ -36,12 +42,21 @@ static unsigned host_mode(const struct riscv_cpu *c)
     return c->frm <= RISCV_RUP ? c->frm : RISCV_RNE;
 }
 
-static uint32_t mxcsr_for(const struct riscv_cpu *c)
+static uint32_t mxcsr_for(unsigned mode)
 {
     static const uint8_t rc[] = {
         [RISCV_RNE] = 0, [RISCV_RDN] = 1, [RISCV_RUP] = 2, [RISCV_RTZ] = 3};
 
-    return MXCSR_DEFAULT | (uint32_t)rc[host_mode(c)] << MXCSR_RC_SHIFT;
+    return MXCSR_DEFAULT | (uint32_t)rc[mode] << MXCSR_RC_SHIFT;
+}
+
+uint32_t riscv_fp_mxcsr(uint32_t modes)
+{
+    for (unsigned mode = RISCV_RNE; mode < RISCV_RUP; mode++) {
+        if (modes >> mode & 1)
+            return mxcsr_for(mode);
+    }
+    return mxcsr_for(RISCV_RUP);
 }
 
 static void update_modes(struct riscv_cpu *c)
@@ -61,7 +76,7 @@ void riscv_fp_enter(struct riscv_cpu *c)
 {
     if (!c->fp_live) {
         c->fp_live = true;
-        _mm_setcsr(mxcsr_for(c));
+        _mm_setcsr(mxcsr_for(host_mode(c)));
     }
     update_modes(c);
 }
@@ -83,10 +98,10 @@ void riscv_fp_collect(struct riscv_cpu *c)
     if (!c->fp_live)
         return;
     mxcsr = _mm_getcsr();
-    if (!(mxcsr & MXCSR_STICKY))
+    if (!(mxcsr & RISCV_MXCSR_STICKY))
         return;
     c->fflags |= flags_of(mxcsr);
-    _mm_setcsr(mxcsr & ~(uint32_t)MXCSR_STICKY);
+    _mm_setcsr(mxcsr & ~(uint32_t)RISCV_MXCSR_STICKY);
 }
 
 void riscv_fp_changed(struct riscv_cpu *c)

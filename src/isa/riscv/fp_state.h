@@ -26,6 +26,12 @@ enum {
     RISCV_FP_HOST = 1 << 9,  /* and MXCSR is the guest's */
 };
 
+enum { RISCV_MXCSR_STICKY = 0x3f }; /* its flags */
+/* By those flags: what they are in fflags. */
+extern const uint8_t riscv_fp_flags_of_mxcsr[RISCV_MXCSR_STICKY + 1];
+/* MXCSR for c->fp_modes with RISCV_FP_HOST set, no flags. */
+uint32_t riscv_fp_mxcsr(uint32_t modes);
+
 /* Make MXCSR the guest's. FS need not be anything. */
 void riscv_fp_enter(struct riscv_cpu *c);
 /* Give MXCSR back, the flags to c->fflags. May be called at any time on the vCPU's thread. */

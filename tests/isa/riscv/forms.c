@@ -165,7 +165,10 @@
     F(csr_14, "csrrsi x0,fcsr,0", D | S1)                                                          \
     F(csr_15, "csrrci x0,fflags,0", D | S1)                                                        \
     F(csr_16, "csrrci x0,frm,0", D | S1)                                                           \
-    F(csr_17, "csrrci x0,fcsr,0", D | S1)
+    F(csr_17, "csrrci x0,fcsr,0", D | S1)                                                          \
+    F(csr_18, "frflags x0", D)                                                                     \
+    F(csr_19, "fsflags x0", S1)                                                                    \
+    F(csr_20, "frrm x0", D)
 
 #define FORMS_F(F)                                                                                 \
     F(f_0, "flw f0,0(x0)", FD | S1 | IMM_I | PTR)                                                  \

@@ -17,15 +17,16 @@ static bool is_reservation(uint32_t code)
     return (code & 0x7f) == 0x2f && code >> 28 == 1; /* LR and SC: they may fail at will */
 }
 
-static bool writes_frm(uint32_t code)
+/* To what is no mode, too. */
+static bool writes_frm(const struct form *f)
 {
-    return (code & 0x7f) == 0x73 && code >> 20 != 1; /* to what is no mode, too */
+    return (*f->code & 0x7f) == 0x73 && *f->code >> 20 != 1 && (f->flags & S1);
 }
 
 static bool usable(const struct form *f)
 {
     return !(f->flags & (JUMP | NONZERO)) && *f->code != 0x100f /* FENCE.I */ &&
-           !is_reservation(*f->code) && !writes_frm(*f->code);
+           !is_reservation(*f->code) && !writes_frm(f);
 }
 
 static const struct form *random_form(void)

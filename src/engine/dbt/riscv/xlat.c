@@ -18,7 +18,7 @@ bool rvx_ends_block(const struct riscv_insn *in)
     case RISCV_OP_BGEU:
         return false;
     default:
-        return riscv_op_info[in->op].flags & RISCV_F_END;
+        return (riscv_op_info[in->op].flags & RISCV_F_END) && !rvx_is_fcsr(in);
     }
 }
 

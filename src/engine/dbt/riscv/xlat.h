@@ -155,6 +155,8 @@ bool rvx_mem(struct rvx *x);    /* xlat_mem.c */
 bool rvx_atomic(struct rvx *x); /* xlat_atomic.c */
 bool rvx_flow(struct rvx *x);   /* xlat_flow.c */
 bool rvx_fp(struct rvx *x);     /* xlat_fp.c */
+/* xlat_fcsr.c: a CSR instruction behind which the block goes on. */
+bool rvx_is_fcsr(const struct riscv_insn *in);
 
 /* xlat_fuse.c: it and some behind it, which x->i then counts, too. */
 bool rvx_fuse(struct rvx *x);

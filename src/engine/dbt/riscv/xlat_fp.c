@@ -205,5 +205,6 @@ bool rvx_fp(struct rvx *x)
     const unsigned op = rvx_cur(x)->in.op;
     if (!rvx_ctx_fp(x->ctx))
         return false;
-    return of_double(x, op) || rvx_fp_move(x) || of_single(x, op) || rvx_fp_convert(x);
+    return of_double(x, op) || rvx_fp_move(x) || of_single(x, op) || rvx_fp_convert(x) ||
+           rvx_fcsr(x);
 }
