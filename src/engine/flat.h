@@ -6,6 +6,7 @@
  * Faults. A load or store below `size` is done without a look; what the host refuses arrives as
  * SIGSEGV or SIGBUS on the hart's thread. The handler is src/process's; it asks host_fault() for
  * a way out. An address at or above `size` the engine raises itself, as cause 5 or 7.
+ * No file descriptor stays open: their numbers are the program's.
  * Code may be fetched where executable() says so; else cause 12 (instruction page fault).
  */
 #ifndef DOPPEL_ENGINE_FLAT_H

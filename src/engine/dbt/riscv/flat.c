@@ -28,7 +28,7 @@ static size_t regions_bytes(const struct flat_space *s)
 
 /*
  * Every slot leads to a stub. The table is a private view of a file that says so: to clear it is to
- * map that anew, and a child touches only the pages that it uses.
+ * drop the view's own pages, and a child touches only those that it uses.
  */
 static int write_empty_table(const struct flat_dbt *f, int fd)
 {
@@ -43,31 +43,28 @@ static int write_empty_table(const struct flat_dbt *f, int fd)
     return 0;
 }
 
-static bool clear_jumps(struct flat_dbt *f)
-{
-    int fixed = f->jumps ? MAP_FIXED : 0;
-    void *p = mmap(f->jumps, FLAT_JUMPS * sizeof(f->jumps[0]), PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | fixed, f->jumps_fd, 0);
-    if (p == MAP_FAILED)
-        return false;
-    f->jumps = p;
-    return true;
-}
-
-/* With no hart inside. */
+/* With no hart inside: what was written to the view goes, and the file shows again. */
 static void reset_jumps(struct flat_dbt *f)
 {
-    if (clear_jumps(f))
+    if (madvise(f->jumps, FLAT_JUMPS * sizeof(f->jumps[0]), MADV_DONTNEED) == 0)
         return;
     for (unsigned i = 0; i < FLAT_JUMPS; i++)
         f->jumps[i].code = f->stubs.on[i == SPACE_SLOT_ATTEND ? RVX_WHY_ATTEND : RVX_WHY_MISS];
 }
 
+/* The descriptor is not kept: numbers of open files are the program's, which may close any. */
 static int make_jumps(struct flat_dbt *f, struct error *err)
 {
-    f->jumps_fd = memfd_create("doppel-jumps", MFD_CLOEXEC);
-    if (f->jumps_fd < 0 || write_empty_table(f, f->jumps_fd) < 0 || !clear_jumps(f))
+    void *p = MAP_FAILED;
+    int fd = memfd_create("doppel-jumps", MFD_CLOEXEC);
+    if (fd >= 0 && write_empty_table(f, fd) == 0)
+        p = mmap(NULL, FLAT_JUMPS * sizeof(f->jumps[0]), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd,
+                 0);
+    if (fd >= 0)
+        close(fd);
+    if (p == MAP_FAILED)
         return error_set(err, ENOMEM, "there is no memory for the translator");
+    f->jumps = p;
     return 0;
 }
 
@@ -106,8 +103,6 @@ static void flat_destroy(struct flat_space *space)
     code_destroy(&f->code);
     if (f->jumps)
         munmap(f->jumps, FLAT_JUMPS * sizeof(f->jumps[0]));
-    if (f->jumps_fd >= 0)
-        close(f->jumps_fd);
     free(f->regions);
     free(f);
     space->engine = NULL;
@@ -119,7 +114,6 @@ static int flat_init(struct flat_space *space, struct error *err)
     if (!f)
         return error_set(err, ENOMEM, "there is no memory for the translator");
     f->space = space;
-    f->jumps_fd = -1;
     space->engine = f;
     init_locks(f);
     int r = make(f, err);

@@ -29,7 +29,6 @@ struct flat_dbt {
     struct code_cache code;
     struct rvx_stubs stubs;
     struct space_jump *jumps; /* FLAT_JUMPS */
-    int jumps_fd;             /* what they are when there is no code */
     uint64_t *regions;        /* bitmap of those that have translations */
     pthread_rwlock_t world;
     pthread_mutex_t lock; /* of `harts` and `regions` */
