@@ -56,6 +56,8 @@ long sys_rt_sigprocmask(struct thread *t, const uint64_t *a)
         int r = new_mask(&mask, a[0], set);
         if (r < 0)
             return r;
+    }
+    if (mask != old) {
         /* A signal that came before this call is handled before it. */
         signals_block_all();
         if (atomic_load(&t->sig.captured))
