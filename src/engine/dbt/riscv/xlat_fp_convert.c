@@ -78,6 +78,12 @@ static bool to_unsigned(struct rvx *x, bool wide, bool single)
     return true;
 }
 
+/* What is exact needs no mode, but a dynamic one must be valid. */
+static bool exact_runs(struct rvx *x)
+{
+    return rvx_cur(x)->in.rm != RISCV_RM_DYN || rvx_fp_rounds(x);
+}
+
 /* From an integer; unsigned ones of 64 bits only if they are not negative. */
 static bool from_int(struct rvx *x, enum riscv_fp_int kind, bool single)
 {
@@ -85,7 +91,7 @@ static bool from_int(struct rvx *x, enum riscv_fp_int kind, bool single)
     struct asm_buf *a = &x->a;
     const bool exact = !single && (kind == RISCV_INT_W || kind == RISCV_INT_WU);
     unsigned d = rvx_fp_dst(in->rd, XMM0), s = H_RAX;
-    if (!exact && !rvx_fp_rounds(x))
+    if (exact ? !exact_runs(x) : !rvx_fp_rounds(x))
         return false;
     if (kind == RISCV_INT_WU)
         asm_mov32(a, H_RAX, rvx_src(x, in->rs1, H_RAX));
@@ -109,7 +115,7 @@ static bool change_format(struct rvx *x, bool to_single)
 {
     const struct riscv_insn *in = &rvx_cur(x)->in;
     struct asm_buf *a = &x->a;
-    if (to_single && !rvx_fp_rounds(x))
+    if (to_single ? !rvx_fp_rounds(x) : !exact_runs(x))
         return false;
     if (!to_single)
         rvx_fp_check_boxed(x, in->rs1);
