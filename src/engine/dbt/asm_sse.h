@@ -19,7 +19,9 @@ enum asm_sse_op {
     SSE_MUL = 0x59,
     SSE_CONVERT = 0x5a, /* single <-> double */
     SSE_SUB = 0x5c,
+    SSE_MIN = 0x5d,
     SSE_DIV = 0x5e,
+    SSE_MAX = 0x5f,
     SSE_FROM_INT = 0x2a,
     SSE_TO_INT_TRUNCATED = 0x2c,
     SSE_TO_INT = 0x2d,

@@ -206,5 +206,5 @@ bool rvx_fp(struct rvx *x)
     if (!rvx_ctx_fp(x->ctx))
         return false;
     return of_double(x, op) || rvx_fp_move(x) || of_single(x, op) || rvx_fp_convert(x) ||
-           rvx_fcsr(x);
+           rvx_fp_select(x) || rvx_fcsr(x);
 }

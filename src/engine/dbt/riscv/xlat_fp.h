@@ -32,6 +32,7 @@ static inline enum asm_prefix rvx_fp_prefix(bool single)
 
 bool rvx_fp_move(struct rvx *x);    /* xlat_fp_move.c */
 bool rvx_fp_convert(struct rvx *x); /* xlat_fp_convert.c */
+bool rvx_fp_select(struct rvx *x);  /* xlat_fp_select.c */
 bool rvx_fcsr(struct rvx *x);       /* xlat_fcsr.c */
 
 #endif
