@@ -5,13 +5,14 @@ usage: report_test.py DOPPEL PROGRAM ENGINE
 """
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 
 
-def run(command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+def run(command, **options):
+    done = subprocess.run(command, **options, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=30, check=False, env={"UNSET": "inherited", "LD_BIND_NOW": "1"})
     return done.returncode, done.stdout, done.stderr
 
@@ -65,6 +66,16 @@ def binfmt(check, doppel, program, folder):
     check.contains("binfmt", line, ":doppel-riscv64:M::", "\\xf3\\x00:", os.path.dirname(doppel), ":PF\n")
 
 
+def limits(check, doppel, program):
+    """Too small a limit on files for a code cache: the interpreter needs none."""
+    def small():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    check.equal("ulimit", run([doppel, "exec", program], preexec_fn=small)[0], 4)
+    status, _, text = run([doppel, "exec", "--engine", "dbt", program], preexec_fn=small)
+    check.equal("ulimit, dbt", status, 2)
+    check.contains("ulimit, dbt", text, "ulimit -f")
+
+
 def main():
     doppel, program = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     check = Checks()
@@ -72,6 +83,7 @@ def main():
         options(check, doppel, program)
         reports(check, doppel, program, folder)
         binfmt(check, doppel, program, folder)
+    limits(check, doppel, program)
     sys.exit(check.failed)
 
 

@@ -71,19 +71,22 @@ long sys_prctl(struct thread *t, const uint64_t *a)
 }
 
 /* Limits of memory count the reservation and what is ours: the host must not apply them. */
-static bool limits_memory(uint64_t what)
+static bool not_for_host(const struct thread *t, uint64_t what)
 {
+    /* An engine that makes its code anew in each child makes a file for it. */
+    if (what == RLIMIT_FSIZE)
+        return t->process->engine->after_fork;
     return what == RLIMIT_AS || what == RLIMIT_DATA;
 }
 
 long sys_setrlimit(struct thread *t, const uint64_t *a)
 {
-    return limits_memory((uint32_t)a[0]) ? 0 : syscall_pass(t, SYS_setrlimit, "dP", a);
+    return not_for_host(t, (uint32_t)a[0]) ? 0 : syscall_pass(t, SYS_setrlimit, "dP", a);
 }
 
 long sys_prlimit64(struct thread *t, const uint64_t *a)
 {
-    const uint64_t args[6] = {a[0], a[1], limits_memory((uint32_t)a[1]) ? 0 : a[2], a[3]};
+    const uint64_t args[6] = {a[0], a[1], not_for_host(t, (uint32_t)a[1]) ? 0 : a[2], a[3]};
     return syscall_pass(t, SYS_prlimit64, "ddPP", args);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -348,9 +349,20 @@ static void flat_after_fork(struct flat_space *space, struct riscv_cpu *c)
     f->harts->next = NULL;
 }
 
+/* Code is kept in a memory file; one that would be too large is refused by SIGXFSZ. */
+static int flat_probe(struct error *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)DEFAULT_CACHE_MIB << 20)
+        return error_set(err, EFBIG,
+                         "a limit on the size of files (ulimit -f) leaves translated "
+                         "code no room");
+    return host_check(err);
+}
+
 const struct flat_engine flat_dbt_riscv = {
     .name = "dbt",
-    .probe = host_check,
+    .probe = flat_probe,
     .init = flat_init,
     .destroy = flat_destroy,
     .hart_init = flat_hart_init,
