@@ -87,8 +87,8 @@ struct riscv_env {
     uint64_t (*time)(void *platform); /* the `time` CSR, in ticks of 10 MHz */
     void (*stimecmp_changed)(void *platform, struct riscv_cpu *c); /* Sstc: set or clear STIP */
     /*
-     * ECALL from S-mode (or from U-mode in a process VM): true, it was done (registers changed, pc
-     * NOT advanced: the caller does); false: the guest traps. NULL: always traps.
+     * ECALL from S-mode: true, it was done (registers changed, pc NOT advanced: the caller does);
+     * false: the guest traps. NULL: always traps.
      */
     bool (*ecall)(void *platform, struct riscv_cpu *c);
 };
@@ -110,9 +110,11 @@ struct riscv_mem_slow {
     void *(*rmw_ptr)(struct riscv_cpu *c, gva_t va, unsigned size);
     /* Where rmw_ptr gave NULL: compare and swap. */
     bool (*cas)(struct riscv_cpu *c, gva_t va, unsigned size, uint64_t old, uint64_t val);
+    /* SFENCE.VMA; of everything also where other state that cached translations rest on changed:
+     * PMP, MXR, Svpbmt's enable. */
     void (*sfence)(struct riscv_cpu *c, bool all_addresses, gva_t va, bool all_spaces,
                    uint16_t asid);
-    void (*context_changed)(struct riscv_cpu *c); /* priv, MPRV, SUM, MXR, satp, PMP */
+    void (*context_changed)(struct riscv_cpu *c); /* satp was written */
     void (*fence_i)(struct riscv_cpu *c);
 };
 
