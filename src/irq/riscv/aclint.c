@@ -6,6 +6,9 @@
 
 enum { MTIMECMP = 0x4000, MTIME = 0xbff8, NS_PER_TICK = 1000000000 / ACLINT_HZ };
 
+/* Three years; what is later than that is never, so that no sum overflows. */
+#define TICKS_MAX (UINT64_C(1) << 50)
+
 /* Written under dev.lock by a vCPU, read by others without. */
 static uint64_t offset(const struct aclint *a)
 {
@@ -24,14 +27,14 @@ uint64_t aclint_mtime(const struct aclint *a)
 
 uint64_t aclint_deadline(const struct aclint *a, uint64_t ticks)
 {
-    uint64_t now = aclint_mtime(a), ns;
+    uint64_t now = aclint_mtime(a);
 
     if (ticks <= now)
         return 0;
     /* Counted from now: mtime may have been set to anything, and wraps. */
-    if (__builtin_mul_overflow(ticks - now + clock_ticks(a), NS_PER_TICK, &ns))
+    if (ticks - now > TICKS_MAX)
         return UINT64_MAX;
-    return guest_clock_to_host(a->dev.host->clock, ns);
+    return guest_clock_to_host(a->dev.host->clock, (ticks - now + clock_ticks(a)) * NS_PER_TICK);
 }
 
 /* dev.lock held, as for all below. */

@@ -128,6 +128,21 @@ static void mtime_is_set(void **state)
     assert_true(e->mtip[0].level);
 }
 
+/* A comparison in the far future of a counter that was set back is never: no timer may fire in vain
+ * again and again. */
+static void far_future(void **state)
+{
+    struct env *e = *state;
+
+    wr(e, MTIMECMP, 8, UINT64_MAX - 1);
+    wr(e, MTIME, 8, 1);
+    assert_int_equal(fake_advance(10 * MS), 0);
+    assert_false(e->mtip[0].level);
+    wr(e, MTIME, 8, UINT64_MAX - 100);
+    assert_int_equal(fake_advance(9900), 1);
+    assert_true(e->mtip[0].level);
+}
+
 static void saved_and_loaded(void **state)
 {
     struct env *e = *state;
@@ -159,6 +174,7 @@ int main(void)
         TEST(supervisor_software_interrupts),
         TEST(timer),
         TEST(halves),
+        TEST(far_future),
         TEST(mtime_is_set),
         TEST(saved_and_loaded),
     };
