@@ -2,7 +2,7 @@
  * Random programs of a process VM, once by the interpreter's functions, one instruction after
  * another, and once translated: registers, flags and memory must agree at the end.
  *
- *     riscv_flat_lockstep [--seed N] [--programs N] [--size N] [--print 1]
+ *     riscv_lockstep_flat [--seed N] [--programs N] [--size N] [--print 1]
  *
  * A failing program is told by its seed; run it alone with --seed N --programs 1 --print 1.
  */

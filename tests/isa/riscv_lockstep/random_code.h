@@ -2,8 +2,8 @@
  * Random RISC-V programs for a process VM: they end with ECALL, whatever way they take, and access
  * only what x2 and x9 point into.
  */
-#ifndef DOPPEL_TESTS_ISA_RISCV_FLAT_RANDOM_CODE_H
-#define DOPPEL_TESTS_ISA_RISCV_FLAT_RANDOM_CODE_H
+#ifndef DOPPEL_TESTS_ISA_RISCV_LOCKSTEP_RANDOM_CODE_H
+#define DOPPEL_TESTS_ISA_RISCV_LOCKSTEP_RANDOM_CODE_H
 
 #include <stdint.h>
 
