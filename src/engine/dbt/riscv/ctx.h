@@ -12,10 +12,11 @@
 #include "isa/riscv/regs.h"
 
 enum rvx_ctx {
-    RVX_CTX_FLAT = 1 << 0, /* memory is direct, code addresses are constants */
-    RVX_CTX_PRIV = 1,      /* from this bit on, two: the privilege level */
-    RVX_CTX_ZERO = 1 << 3, /* CBO.ZERO is allowed */
-    RVX_CTX_FP = 4,        /* and from this one on, riscv_cpu.fp_modes */
+    RVX_CTX_FLAT = 1 << 0,   /* memory is direct, code addresses are constants */
+    RVX_CTX_PRIV = 1,        /* from this bit on, two: the privilege level */
+    RVX_CTX_ZERO = 1 << 3,   /* CBO.ZERO is allowed */
+    RVX_CTX_PLAIN = 1 << 30, /* every access is checked by itself */
+    RVX_CTX_FP = 4,          /* and from this one on, riscv_cpu.fp_modes */
 };
 
 /* A kernel only saves floating-point registers, between long stretches of code without: it shall

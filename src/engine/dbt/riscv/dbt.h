@@ -62,8 +62,9 @@ const void *rvdbt_handle(struct riscv_cpu *c, enum rvx_reason why, uint64_t arg)
  * it. May raise the guest's fetch faults. */
 const void *rvdbt_dispatch(struct rvdbt_vcpu *d, struct riscv_cpu *c);
 
-/* riscv/find.c: the block at c->pc, translated if need be; NULL: leave it to the interpreter. */
-const struct code_block *rvdbt_find(struct rvdbt_vcpu *d, struct riscv_cpu *c);
+/* riscv/find.c: the block at c->pc, translated if need be; NULL: leave it to the interpreter.
+ * `extra`: RVX_CTX_PLAIN or 0. */
+const struct code_block *rvdbt_find(struct rvdbt_vcpu *d, struct riscv_cpu *c, uint32_t extra);
 
 /* riscv/spaces.c */
 int rvdbt_spaces_init(struct rvdbt_vcpu *d, struct error *err) must_check;

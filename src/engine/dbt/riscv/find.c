@@ -133,9 +133,9 @@ static const struct code_block *translate(struct rvdbt_vcpu *d, struct source *s
     return b;
 }
 
-const struct code_block *rvdbt_find(struct rvdbt_vcpu *d, struct riscv_cpu *c)
+const struct code_block *rvdbt_find(struct rvdbt_vcpu *d, struct riscv_cpu *c, uint32_t extra)
 {
-    uint32_t ctx = rvx_ctx_of(c);
+    uint32_t ctx = rvx_ctx_of(c) | extra;
     struct source s;
     c->op = NULL;
     d->v->stats.block_lookups++;

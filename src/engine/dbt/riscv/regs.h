@@ -33,6 +33,7 @@ enum rvx_hot {
     RVX_BOX,        /* the upper half of a boxed float */
     RVX_FP_IN_HOST, /* f registers are in the host's: C sets it with fp_live */
     RVX_HOT_WORDS,
+    RVX_GROUP_WORDS = RVX_HOT_WORDS, /* from here on: of groups of accesses */
 };
 _Static_assert((int)RVX_HOT_WORDS <= (int)RISCV_ENGINE_HOT, "room in struct riscv_cpu");
 

@@ -41,7 +41,7 @@ static const void *enter_block(struct rvdbt_vcpu *d, struct riscv_cpu *c,
 {
     uint64_t entry = code_entry(&d->vm->code, b);
     rvdbt_enter_space(d, c);
-    if (!d->xlat.single) {
+    if (!d->xlat.single && !(b->ctx & RVX_CTX_PLAIN)) {
         space_jump_set(d->space, c->pc, entry);
         d->space->jumps_local |= !riscv_softmmu_code_is_global(&d->it.mmu, c->pc);
     }
@@ -66,7 +66,7 @@ const void *rvdbt_dispatch(struct rvdbt_vcpu *d, struct riscv_cpu *c)
     const void *known = known_block(d, c);
     if (known)
         return known;
-    const struct code_block *b = rvdbt_find(d, c);
+    const struct code_block *b = rvdbt_find(d, c, 0);
     if (!b || wants_attention(c))
         return NULL;
     return enter_block(d, c, b);
@@ -153,7 +153,7 @@ static const void *run_link(struct rvdbt_vcpu *d, struct riscv_cpu *c, uint32_t 
     c->pc = c->code_base + (uint64_t)(int64_t)link.off;
     if (wants_attention(c))
         return NULL;
-    const struct code_block *to = rvdbt_find(d, c);
+    const struct code_block *to = rvdbt_find(d, c, link.ctx & RVX_CTX_PLAIN);
     if (!to)
         return NULL;
     pthread_mutex_lock(&cc->lock);

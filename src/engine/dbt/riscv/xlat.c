@@ -88,6 +88,14 @@ static void take_back(struct rvx *x, uint32_t len, uint32_t nsites, uint32_t nta
     forget_all(x);
 }
 
+/* Sites of the instruction just done go on behind it, where nothing relies on more. */
+static void set_resume(struct rvx *x, uint32_t first)
+{
+    bool leave = x->ended || rvx_inside_group(x);
+    for (uint32_t s = first; s < x->nsites && !leave; s++)
+        x->sites[s].resume = x->sites[s].flags & CODE_SITE_ENDS ? 0 : x->a.len;
+}
+
 static void emit_block(struct rvx *x)
 {
     for (x->i = 0; x->i < x->n && !x->ended; x->i++) {
@@ -99,8 +107,7 @@ static void emit_block(struct rvx *x)
         asm_here_all(&x->a, xi->joins);
         if (!translate(x))
             take_back(x, xi->label, first, ntails);
-        for (uint32_t s = first; s < x->nsites && !x->ended; s++)
-            x->sites[s].resume = x->sites[s].flags & CODE_SITE_ENDS ? 0 : x->a.len;
+        set_resume(x, first);
     }
     if (x->ended)
         return;
@@ -148,6 +155,7 @@ void rvx_block(struct rvx *x, struct code_draft *d, unsigned off, const uint8_t 
     else
         decode_block(x, off);
     rvx_note_joins(x);
+    rvx_plan_groups(x);
     rvx_entry(x, off);
     if (x->n)
         emit_block(x);

@@ -24,7 +24,8 @@ enum {
     RVX_INSNS = 64,
     RVX_BYTES = 1 << 15,
     RVX_SITES = 4 * RVX_INSNS + 2,
-    RVX_LINKS = 2 * RVX_INSNS + 2,
+    RVX_GROUPS = 16,
+    RVX_LINKS = 2 * RVX_INSNS + 2 + RVX_GROUPS,
     RVX_TAILS = 4 * RVX_INSNS,
     RVX_LONGEST = 4, /* bytes of an instruction */
     RVX_PADDING = 8, /* bytes that may be read behind the page's end */
@@ -46,14 +47,15 @@ enum rvx_tail_kind {
     RVX_TAIL_CROSS,
     RVX_TAIL_PAGE,
     RVX_TAIL_NAN,
+    RVX_TAIL_PLAIN,
 };
 struct rvx_tail {
     enum rvx_tail_kind kind;
     uint32_t from;  /* displacement that leads here */
     uint32_t index; /* site or link; NaN: the vector register */
     int64_t target; /* attend, cross: relative to the page's start */
-    /* Page: is the misaligned access, whose address is in rcx, within one? Then back. NaN: the
-     * canonical one of that size, and back. */
+    /* Plain: another displacement that leads here. Page: is the misaligned access, whose address is
+     * in rcx, within one? Then back. NaN: the canonical one of that size, and back. */
     uint32_t back;
     uint8_t size;
 };
@@ -63,7 +65,16 @@ struct rvx_insn {
     uint16_t off;   /* in the page */
     bool entered;   /* some jump of the block comes here: nothing is known of registers */
     uint32_t label; /* where its host code starts */
+    uint8_t group;  /* of its access: number + 1, or 0 */
     uint32_t joins; /* chain of forward jumps of the block that come here: asm_here_all() */
+};
+
+/* See xlat_group.c. */
+struct rvx_group {
+    int32_t lo, hi;      /* the range, relative to the base register */
+    uint8_t first, last; /* instructions */
+    uint8_t word;        /* hot word that keeps what to add; 0: there is none, or no need */
+    bool write;
 };
 
 struct rvx {
@@ -78,6 +89,8 @@ struct rvx {
     unsigned n, i; /* instructions, and the current one */
     struct rvx_insn insns[RVX_INSNS];
     struct rvx_known known[32];
+    struct rvx_group groups[RVX_GROUPS];
+    unsigned ngroups;
     uint32_t boxed; /* f registers that are known to hold a float, boxed */
     struct code_site sites[RVX_SITES];
     struct code_link links[RVX_LINKS];
@@ -174,7 +187,21 @@ unsigned rvx_load_size(unsigned op);
 /* The load itself, from what rvx_access() returned, into rd. */
 void rvx_emit_load(struct rvx *x, unsigned op, unsigned rd, struct asm_mem m);
 
+/* Entry of the page of rcx into rax, and flags of it. */
+void rvx_table_lookup(struct asm_buf *a, bool write);
+
+/* xlat_group.c */
+void rvx_plan_groups(struct rvx *x);
+/* The current instruction's; NULL: its access is checked by itself. */
+const struct rvx_group *rvx_group_of(const struct rvx *x);
+/* Does a later access rely on what an earlier one, or the current, has looked up? */
+bool rvx_inside_group(const struct rvx *x);
+struct asm_mem rvx_group_access(struct rvx *x, const struct rvx_group *g, unsigned rs1, int32_t imm,
+                                unsigned flags);
+
 /* xlat_flow.c */
+/* A link to the current instruction's plain translation. */
+uint32_t rvx_plain_link(struct rvx *x);
 void rvx_entry(struct rvx *x, unsigned off);
 /* On at an offset of the page, or of another one. */
 void rvx_jump(struct rvx *x, int64_t target);

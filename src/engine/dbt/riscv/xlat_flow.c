@@ -21,10 +21,11 @@ static bool linkable(const struct rvx *x, int64_t target)
     return in_page(target) && target != (int64_t)GUEST_PAGE_SIZE - 2;
 }
 
-/* The instruction of this block at `target`; RVX_INSNS: none. */
+/* The instruction of this block at `target`; RVX_INSNS: none. Plain code does not go round by
+ * itself: the next round may have its groups again. */
 static unsigned inside(const struct rvx *x, int64_t target)
 {
-    for (unsigned k = 0; k < x->n && !x->single; k++) {
+    for (unsigned k = x->ctx & RVX_CTX_PLAIN ? x->i + 1 : 0; k < x->n && !x->single; k++) {
         if (x->insns[k].off == target)
             return k;
     }
@@ -79,8 +80,16 @@ static void poll(struct rvx *x)
 static uint32_t new_link(struct rvx *x, int64_t target)
 {
     uint32_t n = x->nlinks++;
-    x->links[n] = (struct code_link){.off = (int32_t)target, .ctx = x->ctx};
+    x->links[n] =
+        (struct code_link){.off = (int32_t)target, .ctx = x->ctx & ~(uint32_t)RVX_CTX_PLAIN};
     return n;
+}
+
+uint32_t rvx_plain_link(struct rvx *x)
+{
+    uint32_t link = new_link(x, rvx_cur(x)->off);
+    x->links[link].ctx |= RVX_CTX_PLAIN;
+    return link;
 }
 
 static void link_at(struct rvx *x, uint32_t at, int64_t target)

@@ -38,6 +38,14 @@ static struct asm_mem table_entry(bool write)
                                                            : offsetof(struct space_entry, read)))};
 }
 
+void rvx_table_lookup(struct asm_buf *a, bool write)
+{
+    asm_rorx(a, H_RAX, H_RCX, GUEST_PAGE_SHIFT);
+    asm_lea32(a, H_RAX, MEM_INDEXED(H_RAX, H_RAX, 0));
+    asm_load(a, H_RAX, table_entry(write));
+    asm_test(a, true, H_RAX, H_RAX);
+}
+
 static void look_up(struct rvx *x, uint32_t site, unsigned size, bool write)
 {
     struct asm_buf *a = &x->a;
@@ -49,10 +57,7 @@ static void look_up(struct rvx *x, uint32_t site, unsigned size, bool write)
         misaligned->size = (uint8_t)size;
         misaligned->back = a->len;
     }
-    asm_rorx(a, H_RAX, H_RCX, GUEST_PAGE_SHIFT);
-    asm_lea32(a, H_RAX, MEM_INDEXED(H_RAX, H_RAX, 0));
-    asm_load(a, H_RAX, table_entry(write));
-    asm_test(a, true, H_RAX, H_RAX);
+    rvx_table_lookup(a, write);
     rvx_new_tail(x, RVX_TAIL_SLOW, asm_jcc(a, CC_E))->index = site;
 }
 
@@ -71,7 +76,11 @@ struct asm_mem rvx_access_at(struct rvx *x, struct asm_mem guest, unsigned size,
 
 struct asm_mem rvx_access(struct rvx *x, unsigned rs1, int32_t imm, unsigned size, bool write)
 {
-    return rvx_access_at(x, address(x, rs1, imm), size, write ? CODE_SITE_WRITE : 0);
+    const unsigned flags = write ? CODE_SITE_WRITE : 0;
+    const struct rvx_group *g = rvx_group_of(x);
+    if (g)
+        return rvx_group_access(x, g, rs1, imm, flags);
+    return rvx_access_at(x, address(x, rs1, imm), size, flags);
 }
 
 void rvx_access_here(struct rvx *x)

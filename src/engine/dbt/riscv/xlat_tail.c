@@ -45,6 +45,18 @@ void rvx_to_slow(struct rvx *x, uint32_t site)
     asm_jmp_mem(&x->a, HOT_WORD(RVX_SLOW));
 }
 
+/* A jump of its own, that the link can be patched into. */
+static void plain(struct rvx *x, uint32_t link)
+{
+    struct asm_buf *a = &x->a;
+    asm_align_field(a, 1);
+    uint32_t at = asm_jmp(a);
+    x->links[link].patch = at;
+    asm_here(a, at);
+    x->link_fix[link] = number(a);
+    asm_jmp_mem(a, HOT_WORD(RVX_LINK));
+}
+
 static void emit_tail(struct rvx *x, const struct rvx_tail *t)
 {
     struct asm_buf *a = &x->a;
@@ -64,6 +76,10 @@ static void emit_tail(struct rvx *x, const struct rvx_tail *t)
         break;
     case RVX_TAIL_SLOW:
         rvx_to_slow(x, t->index);
+        break;
+    case RVX_TAIL_PLAIN:
+        asm_here(a, t->back);
+        plain(x, t->index);
         break;
     case RVX_TAIL_LINK:
         x->link_fix[t->index] = number(a);
