@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/execmem.h"
 
@@ -47,6 +49,31 @@ static void allocation_is_bounded(void **state)
     execmem_destroy(&m);
 }
 
+/* What the child of a fork writes is not seen by its parent, and it keeps what it was told to. */
+static void children_have_their_own(void **state)
+{
+    (void)state;
+    enum { KEPT = 64, RIGHT = 7 };
+    struct execmem m;
+    struct error e;
+    int status = 0;
+    assert_int_equal(execmem_init(&m, 2 * KEPT, &e), 0);
+    memset(execmem_alloc(&m, 2 * KEPT, 1), 1, 2 * KEPT);
+    pid_t child = fork();
+    if (child == 0) {
+        bool ok = execmem_unshare(&m, KEPT, &e) == 0 && m.used == KEPT;
+        ok = ok && m.rx[KEPT - 1] == 1 && m.rx[KEPT] == 0;
+        m.rw[0] = 2;
+        _exit(ok && m.rx[0] == 2 ? RIGHT : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), RIGHT);
+    assert_int_equal(m.rx[0], 1);
+    assert_int_equal(m.rx[KEPT], 1);
+    execmem_destroy(&m);
+}
+
 static void never_writable_and_executable(void **state)
 {
     (void)state;
@@ -76,6 +103,7 @@ int main(void)
         cmocka_unit_test(code_runs),
 #endif
         cmocka_unit_test(allocation_is_bounded),
+        cmocka_unit_test(children_have_their_own),
         cmocka_unit_test(never_writable_and_executable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
