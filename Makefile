@@ -30,7 +30,7 @@ run: setup $(BUILD)/build.ninja guest ## boot the default guest to a shell; ARGS
 
 guest: ## fetch the default guest's files into the cache
 	@tools/guest-fetch --quiet cloud busybox
-	@tools/guest-initramfs --quiet shell
+	@for kind in shell debian; do tools/guest-initramfs --quiet $$kind || exit; done
 
 guest-riscv64: ## fetch the default RISC-V guest's files into the cache
 	@tools/guest-fetch --quiet riscv64 riscv64-busybox
