@@ -19,6 +19,7 @@ enum {
     LEAF1_ECX_OSXSAVE = 1 << 27,
     LEAF1_ECX_AVX = 1 << 28
 };
+enum { LEAF1_ECX_POPCNT = 1 << 23, LEAF7_EBX_BMI1 = 1 << 3, LEAF81_ECX_LZCNT = 1 << 5 };
 enum { LEAF7_EBX_BMI2 = 1 << 8, LEAFD1_EAX_XINUSE = 1 << 2 };
 
 static bool cpuid_bits(unsigned leaf, unsigned subleaf, unsigned reg, unsigned bits)
@@ -60,4 +61,16 @@ int host_check(struct error *err)
                               .sse42 = cpuid_bits(1, 0, 2, LEAF1_ECX_SSE42),
                               .fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE};
     return host_suits(&f, err);
+}
+
+int host_check_bits(struct error *err)
+{
+    int r = host_check(err);
+    if (r < 0)
+        return r;
+    if (!cpuid_bits(7, 0, 1, LEAF7_EBX_BMI1) || !cpuid_bits(1, 0, 2, LEAF1_ECX_POPCNT) ||
+        !cpuid_bits(0x80000001, 0, 2, LEAF81_ECX_LZCNT))
+        return error_set(err, ENOTSUP,
+                         "the host CPU lacks BMI1, POPCNT or LZCNT, which translated code needs");
+    return 0;
 }

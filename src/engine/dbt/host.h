@@ -22,5 +22,7 @@ struct host_features {
 int host_suits(const struct host_features *f, struct error *err) must_check;
 /* The same for the host this runs on. */
 int host_check(struct error *err) must_check;
+/* And for translations of other instruction sets: ANDN, TZCNT, LZCNT, POPCNT. */
+int host_check_bits(struct error *err) must_check;
 
 #endif

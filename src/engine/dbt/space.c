@@ -51,6 +51,17 @@ void space_destroy(struct space *s)
     *s = (struct space){.key = SPACE_UNUSED};
 }
 
+int space_check_room(size_t n, struct error *err)
+{
+    void *p = mmap(NULL, n * SPACE_SIZE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return error_set(err, ENOMEM,
+                         "a limit on address space leaves no room for the translator's tables");
+    munmap(p, n * SPACE_SIZE);
+    return 0;
+}
+
 static struct space_entry *table_of(const struct space *s)
 {
     return (struct space_entry *)(s->base + SPACE_TABLE);

@@ -139,6 +139,9 @@ struct space_stubs {
 int space_init(struct space *s, int hot_fd, const struct space_stubs *stubs, struct error *err)
     must_check;
 void space_destroy(struct space *s);
+/* Where a limit holds (ulimit -v, vm.overcommit_memory), there is no place for `n` sparse tables.
+ */
+int space_check_room(size_t n, struct error *err) must_check;
 
 static inline struct space_entry *space_entry(const struct space *s, gva_t va)
 {

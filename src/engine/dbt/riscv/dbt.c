@@ -18,7 +18,8 @@ enum { DEFAULT_CACHE_MIB = 256 };
 
 static int dbt_probe(struct error *err)
 {
-    return host_check(err);
+    int r = host_check_bits(err);
+    return r < 0 ? r : space_check_room((size_t)VM_MAX_VCPUS * (RVDBT_SPACES + 2), err);
 }
 
 static int make_vm(struct vm *vm, struct rvdbt_vm *dv, struct error *err)

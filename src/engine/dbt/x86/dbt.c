@@ -17,23 +17,10 @@
 
 enum { DEFAULT_CACHE_MIB = 256 };
 
-/* Where a limit holds (ulimit -v, vm.overcommit_memory), there is no place for sparse tables. */
-static int check_address_space(struct error *err)
-{
-    size_t size = VM_MAX_VCPUS * (DBT_USER_SPACES + 1) * SPACE_SIZE;
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
-    if (p == MAP_FAILED)
-        return error_set(err, ENOMEM,
-                         "a limit on address space leaves no room for the translator's tables");
-    munmap(p, size);
-    return 0;
-}
-
 static int dbt_probe(struct error *err)
 {
     int r = host_check(err);
-    return r < 0 ? r : check_address_space(err);
+    return r < 0 ? r : space_check_room((size_t)VM_MAX_VCPUS * (DBT_USER_SPACES + 1), err);
 }
 
 static int make_vm(struct vm *vm, struct dbt_vm *dv, struct error *err)
