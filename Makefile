@@ -56,9 +56,13 @@ check-quick: test-setup build ## unit tests and checkers, about a minute
 check-long: test-setup build guest-all ## every test, the long ones too
 	@tools/test-report $(BUILD) --no-suite bench
 
-bench: build guest ## side by side with qemu TCG and bochs; writes JSON into the build folder
-	@tools/setup build bench
+bench: bench-setup build guest guest-riscv64 ## side by side with qemu and bochs; writes JSON into the build folder
 	@bench/run $(BUILD)
+
+# Before the build: the workloads are compiled for RISC-V, too.
+.PHONY: bench-setup
+bench-setup:
+	@tools/setup build bench
 
 asan: MESON_FLAGS = -Db_sanitize=address,undefined
 # A vCPU's thread has a signal stack of its own, which the sanitizer would free as if it were its.
