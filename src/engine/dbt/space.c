@@ -289,3 +289,20 @@ void space_release_aliases(struct space_aliases *al)
     }
     al->made = 0;
 }
+
+struct space *space_take(struct space *spaces, unsigned n, uint64_t key, bool *fresh)
+{
+    struct space *oldest = spaces;
+    *fresh = false;
+    for (unsigned i = 0; i < n; i++) {
+        if (spaces[i].key == key)
+            return &spaces[i];
+        if (spaces[i].used < oldest->used)
+            oldest = &spaces[i];
+    }
+    space_clear(oldest);
+    space_jumps_clear(oldest);
+    oldest->key = key;
+    *fresh = true;
+    return oldest;
+}

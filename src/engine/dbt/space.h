@@ -161,6 +161,8 @@ void space_drop_page(struct space *s, gva_t va);
 bool space_has_jumps(const struct space *s, gva_t va);
 /* No entry may write to the host page at `host` any more. */
 void space_drop_write(struct space *s, uintptr_t host);
+/* The one of `n` spaces that holds `key`, or the one used longest ago, emptied for it: *fresh. */
+struct space *space_take(struct space *spaces, unsigned n, uint64_t key, bool *fresh);
 /* Forget all pages; those that are not mapped in every address space. */
 void space_clear(struct space *s);
 void space_clear_local(struct space *s);

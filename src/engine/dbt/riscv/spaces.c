@@ -50,18 +50,8 @@ static uint64_t key_of(const struct riscv_cpu *c)
 
 static struct space *other_space(struct rvdbt_vcpu *d, uint64_t key)
 {
-    struct space *oldest = &d->others[0];
-    for (unsigned i = 0; i < RVDBT_SPACES; i++) {
-        struct space *s = &d->others[i];
-        if (s->key == key)
-            return s;
-        if (s->used < oldest->used)
-            oldest = s;
-    }
-    space_clear(oldest);
-    space_jumps_clear(oldest);
-    oldest->key = key;
-    return oldest;
+    bool fresh;
+    return space_take(d->others, RVDBT_SPACES, key, &fresh);
 }
 
 static struct space *supervisor_space(struct rvdbt_vcpu *d, const struct riscv_cpu *c, uint64_t key)

@@ -73,19 +73,10 @@ static uint64_t key_of(const struct x86_cpu *c)
 
 static struct space *user_space(struct dbt_vcpu *d, uint64_t key)
 {
-    struct space *oldest = &d->user[0];
-    for (unsigned i = 0; i < DBT_USER_SPACES; i++) {
-        struct space *s = &d->user[i];
-        if (s->key == key)
-            return s;
-        if (s->used < oldest->used)
-            oldest = s;
-    }
-    space_clear(oldest);
-    space_jumps_clear(oldest);
-    oldest->key = key;
-    d->paired.stale = true;
-    return oldest;
+    bool fresh;
+    struct space *s = space_take(d->user, DBT_USER_SPACES, key, &fresh);
+    d->paired.stale |= fresh;
+    return s;
 }
 
 static struct space *kernel_space(struct dbt_vcpu *d, uint64_t key)
